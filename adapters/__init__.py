@@ -1,0 +1,1 @@
+"""Bytes in and out: the contract, one file a protocol, one folder a connected system."""

@@ -1,0 +1,1 @@
+"""The golden copy: identity, survivorship, versions, and the store."""

@@ -1,0 +1,1 @@
+"""The flow: receive, apply, subscriptions, delivery, dead letters."""

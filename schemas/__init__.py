@@ -1,0 +1,1 @@
+"""The canonical words: JSON Schemas of the master copy, the message envelope, the errors."""
