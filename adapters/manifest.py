@@ -1,0 +1,205 @@
+"""A system's manifest: who it is, and what it sends and takes; parsed into frozen values, every mistake with its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from adapters import contract, control, endpoints, fields
+from adapters.fields import Spot, need, opt
+from config import marked
+from schemas import errors
+
+FILE = "manifest.yaml"
+_FILE_FEEDS = ("sftp", "folder")
+_PLACEHOLDERS = {"name", "subscription", "first", "last", "count"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Title:
+    """A name in both languages."""
+
+    en: str = need(fields.text)
+    zh: str = opt(fields.text, "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """Whom to call."""
+
+    team: str = opt(fields.text, "")
+    contact: str = opt(fields.text, "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feed:
+    """One inbound stream. `limit` in bytes, `chunk` in rows, `format` as the transformers read it; `endpoint` is of `endpoints.IN`."""
+
+    system: str
+    name: str
+    endpoint: endpoints.AnyIn
+    over: str = need(fields.choice(*endpoints.IN))
+    format: dict[str, Any] = need(fields.section)
+    schema: str | None = opt(fields.text)
+    mapping: str = need(fields.text)
+    identity: str = opt(fields.choice("caller", "body"), "caller")
+    limit: int = opt(fields.size, 10_000_000)
+    chunk: int = opt(fields.number(1, 100_000), 5000)
+    control: control.Control | None = opt(control.read)
+    test: bool = opt(fields.switch, False)
+
+    @property
+    def path(self) -> str:
+        """`system/feed`, as people write it."""
+        return f"{self.system}/{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sink:
+    """One outbound endpoint; `endpoint` is of `endpoints.OUT`."""
+
+    system: str
+    name: str
+    endpoint: endpoints.AnyOut
+    over: str = need(fields.choice(*endpoints.OUT))
+    format: dict[str, Any] = need(fields.section)
+    mapping: str = need(fields.text)
+    control: control.Control | None = opt(control.read)
+    idempotent: contract.Idempotent | None = opt(fields.choice("version", "name", "no"))
+
+    @property
+    def path(self) -> str:
+        """`system/sink`, as people write it."""
+        return f"{self.system}/{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """All that a system says of itself. `marked` keeps the merged values and the lines for other rooms' findings."""
+
+    system: str
+    title: Title
+    owner: Owner
+    feeds: dict[str, Feed]
+    sinks: dict[str, Sink]
+    marked: marked.Marked
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Top:
+    system: str = need(fields.name)
+    name: Title | None = opt(fields.part(Title))
+    owner: Owner = opt(fields.part(Owner), Owner())
+    feeds: dict[str, Any] = opt(fields.section, {})
+    sinks: dict[str, Any] = opt(fields.section, {})
+
+
+@dataclass(frozen=True)
+class Override:
+    """What the instance says instead: its values, and where they stand (`at` is their path in `origin`)."""
+
+    data: Mapping[str, Any]
+    origin: marked.Marked | None = None
+    at: marked.Path = ()
+
+    def place(self, path: marked.Path) -> errors.Place | None:
+        """The place of a value that came from here, None for one that did not."""
+        node: Any = self.data
+        for key in path:
+            if not isinstance(node, dict) or key not in node:
+                return None
+            node = node[key]
+        if self.origin:
+            return self.origin.place(*self.at, *path)
+        return errors.Place("hub.yaml", 0, marked.dotted((*self.at, *path)))
+
+
+def parse(files: Mapping[str, bytes], folder: str, override: Override | None = None) -> Manifest:
+    """Parse `manifest.yaml` of a system folder with the instance's values laid over it.
+
+    `folder` is the folder's name, used in places (`folder/manifest.yaml`). Raises `BadManifest` for the first mistake.
+    """
+    shown = f"{folder}/{FILE}"
+    if FILE not in files:
+        raise errors.BadManifest(f"{folder} has no {FILE}", place=errors.Place(shown))
+    try:
+        source = marked.load(files[FILE], shown)
+    except errors.Misconfigured as error:
+        raise errors.BadManifest(error.detail, place=error.place, hint=error.hint) from error
+    over = override or Override({})
+    data = _merged(source.data, over.data)
+    spot = Spot(lambda path: (path and over.place(path)) or source.place(*path))
+    top = fields.read(_Top, data, spot)
+    if top.system != folder:
+        raise spot.child("system").wrong("the system is not named as its folder", top.system, f"Rename it to {folder}")
+    return Manifest(
+        system=top.system,
+        title=top.name or Title(en=top.system),
+        owner=top.owner,
+        feeds={key: _feed(files, top.system, key, value, spot.child("feeds").child(key)) for key, value in top.feeds.items()},
+        sinks={key: _sink(files, top.system, key, value, spot.child("sinks").child(key)) for key, value in top.sinks.items()},
+        marked=marked.Marked(source.file, data, source.lines),
+    )
+
+
+def _feed(files: Mapping[str, bytes], system: str, name: str, data: Any, spot: Spot) -> Feed:
+    over, endpoint, rest = _endpoint(name, data, spot, endpoints.IN)
+    if over in _FILE_FEEDS:
+        rest.setdefault("limit", "5GB")
+    feed = fields.read(Feed, rest, spot, system=system, name=name, endpoint=endpoint)
+    _exists(files, feed.mapping, spot.child("mapping"))
+    if feed.schema:
+        _exists(files, feed.schema, spot.child("schema"))
+    if feed.control and over not in _FILE_FEEDS:
+        raise spot.child("control").wrong(f"control totals belong to files, not to {over}", hint="Remove control:")
+    return feed
+
+
+def _sink(files: Mapping[str, bytes], system: str, name: str, data: Any, spot: Spot) -> Sink:
+    over, endpoint, rest = _endpoint(name, data, spot, endpoints.OUT)
+    sink = fields.read(Sink, rest, spot, system=system, name=name, endpoint=endpoint)
+    _exists(files, sink.mapping, spot.child("mapping"))
+    if sink.control and (over not in _FILE_FEEDS or sink.control.kind != "ctl"):
+        raise spot.child("control").wrong("a sink writes control files beside files only", hint="A trailer is part of the format:")
+    return sink
+
+
+def _endpoint(name: str, data: Any, spot: Spot, kinds: dict[str, type[Any]]) -> tuple[str, Any, dict[str, Any]]:
+    fields.name(name, spot)
+    rest = dict(fields.section(data, spot))
+    if "over" not in rest:
+        raise spot.wrong("the key 'over' is missing", hint=f"Add over: {' | '.join(kinds)}")
+    over = fields.choice(*kinds)(rest["over"], spot.child("over"))
+    at = spot.child("endpoint")
+    endpoint = fields.read(kinds[over], rest.pop("endpoint", None) or {}, at)
+    _sense(endpoint, at)
+    return over, endpoint, rest
+
+
+def _sense(endpoint: Any, at: Spot) -> None:
+    """What one key alone cannot say."""
+    if isinstance(endpoint, (endpoints.SftpIn, endpoints.SftpOut)) and not (endpoint.password or endpoint.key_file):
+        raise at.wrong("there is nothing to log in with", hint="Add password: or key_file:")
+    if isinstance(endpoint, endpoints.HttpOut) and endpoint.url.startswith("http://") and not endpoint.allow_loopback:
+        hint = "Plain http needs allow_loopback: true and stays on this machine"
+        raise at.child("url").wrong("webhooks go over https", endpoint.url, hint)
+    if isinstance(endpoint, endpoints.AmqpOut) and not (endpoint.exchange or endpoint.routing_key or endpoint.queue):
+        raise at.wrong("there is nowhere to publish to", hint="Add exchange:, routing_key: or queue:")
+    if isinstance(endpoint, (endpoints.SftpOut, endpoints.FolderOut)):
+        names = set(re.findall(r"\{([^{}]*)\}", endpoint.name))
+        if names - _PLACEHOLDERS or not names & {"name", "first"} or "/" in endpoint.name or endpoint.name.startswith("."):
+            hint = "It holds {name} or {first}; {subscription}, {last}, {count} may be added"
+            raise at.child("name").wrong("not a pattern for file names", endpoint.name, hint)
+
+
+def _exists(files: Mapping[str, bytes], name: str, spot: Spot) -> None:
+    if name not in files:
+        raise spot.wrong("there is no such file in the folder", name, fields.nearest(name, (file for file in files if file != FILE)))
+
+
+def _merged(base: Any, over: Any) -> Any:
+    if not (isinstance(base, dict) and isinstance(over, Mapping)):
+        return over
+    return base | {key: _merged(base[key], value) if key in base else value for key, value in over.items()}
