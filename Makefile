@@ -55,5 +55,5 @@ clean: ## throw away what make made
 .uv/bin/uv: Makefile
 	@test -n "$(PYTHON)" || { echo "Mastercopy needs Python 3.11 or newer, and found none. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear .uv || { rm -rf .uv; echo "$(PYTHON) cannot make virtual environments: install its venv package (Debian: apt install python3-venv)." >&2; exit 1; }
-	@.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || { rm -rf .uv; echo "pip could not fetch uv $(UV_VERSION): is a package index within reach?" >&2; exit 1; }
+	@.uv/bin/python -m pip install -qq --disable-pip-version-check uv==$(UV_VERSION) || { rm -rf .uv; echo "pip could not fetch uv $(UV_VERSION): is a package index within reach?" >&2; exit 1; }
 	@touch $@
