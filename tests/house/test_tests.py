@@ -1,0 +1,29 @@
+"""The tests can be read as the rules of the product."""
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from tests.house import tree
+
+FILES = [name for name in tree.tracked() if name.startswith("tests/") and name.rsplit("/", 1)[1].startswith("test_") and name.endswith(".py")]
+
+
+def functions(name: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The test functions of one file."""
+    for node in ast.walk(ast.parse((tree.ROOT / name).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            yield node
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_test_says_its_rule(name: str) -> None:
+    """In its docstring, as a sentence."""
+    assert [node.name for node in functions(name) if not ast.get_docstring(node)] == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_test_stands_beside_its_room(name: str) -> None:
+    """tests/<room>/test_*.py; tests/house judges the repository, tests/conformance every adapter, tests/system all rooms at once."""
+    assert name.split("/")[1] in (*tree.ROOMS, "house", "conformance", "system", "benchmarks"), name
