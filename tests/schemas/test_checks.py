@@ -70,9 +70,8 @@ def text(spec: dict[str, Any]) -> st.SearchStrategy[str]:
     if spec.get("format") == "date":
         return st.dates(min_value=dt.date(1000, 1, 1)).map(str)
     if spec.get("format") == "date-time":
-        return st.datetimes(dt.datetime.min.replace(year=1000), timezones=st.just(dt.timezone(dt.timedelta(hours=8)))).map(
-            dt.datetime.isoformat
-        )
+        days = st.dates(min_value=dt.date(1000, 1, 1))
+        return st.tuples(days, st.times()).map(lambda moment: f"{moment[0]}T{moment[1]}+08:00")
     return st.text(st.characters(exclude_categories=["Cs"]), min_size=spec.get("minLength", 0), max_size=min(spec.get("maxLength", 20), 20))
 
 
