@@ -1,6 +1,6 @@
 # Everything a newcomer needs: `make demo` to see it work, `make test` to judge it. Asks for Python 3.11 or newer and nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test long lint coverage services clean
+.PHONY: help demo test long lint coverage docs services clean
 
 UV_VERSION := 0.13.9
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -40,6 +40,9 @@ coverage: .venv/ready services ## which lines the tests reach: a table here, pag
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage html --quiet
 	$(BIN)/coverage report
+
+docs: .venv/ready ## write the reference pages that the product says of itself
+	$(BIN)/python docs/generate.py
 
 services: ## the servers that tests start for themselves, from Debian's packages where that is possible
 	@sh tests/services.sh

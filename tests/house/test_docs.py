@@ -1,11 +1,15 @@
 """The documents say what is true."""
 
 import re
+from pathlib import Path
 
 import pytest
 import typer.core
 import typer.main
 
+from adapters import endpoints, manifest
+from config import marked
+from docs import generate
 from tests.house import tree
 
 PAGES = [name for name in tree.tracked() if name.endswith(".md")]
@@ -88,3 +92,22 @@ def test_borrowed_data_is_named_in_the_notice() -> None:
     notice = (tree.ROOT / "NOTICE").read_text(encoding="utf-8")
     borrowed = [name.rsplit("/", 1)[0] for name in tree.tracked() if name.endswith("/LICENSE")]
     assert [folder for folder in borrowed if folder not in notice] == []
+
+
+@pytest.mark.parametrize("path", generate.PAGES, ids=lambda path: path.name)
+def test_reference_pages_say_what_the_product_says(path: Path) -> None:
+    """A page that is written from the product is written again when the product changes: `make docs`."""
+    assert path.read_text(encoding="utf-8") == generate.PAGES[path]()
+
+
+def test_the_manifest_of_the_reference_is_a_manifest() -> None:
+    """The example can be copied."""
+    page = (tree.ROOT / "docs/reference/manifest.md").read_text(encoding="utf-8")
+    example, instance = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    files = {"manifest.yaml": example.encode(), "inbound.yaml": b"", "outbound.yaml": b""}
+    override = manifest.Override(marked.load(instance.encode(), "hub.yaml").data["systems"]["billing"])
+    billing = manifest.parse(files, "billing", override)
+    endpoint = billing.feeds["accounts"].endpoint
+    assert isinstance(endpoint, endpoints.SftpIn)
+    assert endpoint.host == "10.0.0.7"
+    assert billing.sinks["customers"].control is not None

@@ -1,13 +1,14 @@
 """The tests can be read as the rules of the product."""
 
 import ast
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from tests.house import tree
 
-FILES = [name for name in tree.tracked() if name.startswith("tests/") and name.rsplit("/", 1)[1].startswith("test_") and name.endswith(".py")]
+FILES = [name for name in tree.tracked() if re.fullmatch(r"tests/.*/test_[^/]+\.py", name)]
 
 
 def functions(name: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
