@@ -1,0 +1,170 @@
+"""Mappings: a file of rules, compiled once, that turns rows into records."""
+
+from __future__ import annotations
+
+import hashlib
+import linecache
+from collections.abc import Callable, Mapping as Files
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from config import marked
+from schemas import errors
+from schemas.envelope import Mapped
+from transformers import compiler, grammar, lineage, paths, registry, rules
+
+_LONGEST = 2**63
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A compiled mapping. `run` is the hot path; `explain` does the same and records every step.
+
+    `hash` is the SHA-256 (hex) over the mapping and the tables and Python that it uses: `files` are those. `source` is
+    the generated Python, as tracebacks show it.
+    """
+
+    name: str
+    file: str
+    system: str
+    direction: str
+    hash: str
+    kinds: tuple[str, ...]
+    rules: tuple[rules.Rule, ...]
+    files: dict[str, bytes] = field(repr=False)
+    source: str = field(repr=False)
+    _runs: tuple[Callable[[Any, list[Mapped]], None], ...] = field(repr=False, compare=False)
+    _explains: tuple[Callable[[Any], list[lineage.Explained]], ...] = field(repr=False, compare=False)
+
+    def run(self, row: dict[str, Any]) -> list[Mapped]:
+        """The records of one row, in the file's order. Raises `MappingFailure` with place (file, line, target), value and hint."""
+        out: list[Mapped] = []
+        for each in self._runs:
+            each(row, out)
+        return out
+
+    def explain(self, row: dict[str, Any]) -> list[lineage.Explained]:
+        """The same with every step; a failure stands in the answer instead of being raised."""
+        return [found for each in self._explains for found in each(row)]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Mappings cross process borders as their files and are compiled again there."""
+        return (_again, (self.files, self.file, self.system))
+
+
+def parse(files: Files[str, bytes], name: str, *, system: str) -> Mapping:
+    """Compile the mapping file `name` of a system's folder. Raises the first `BadMapping` with file, line, path and hint."""
+    found, wrong = parse_all(files, name, system=system)
+    if found is None:
+        raise wrong[0]
+    return found
+
+
+def parse_all(files: Files[str, bytes], name: str, *, system: str) -> tuple[Mapping | None, list[errors.BadMapping]]:
+    """The compiled mapping, or everything that is wrong with it in the order of the file."""
+    if name not in files:
+        return None, [errors.BadMapping("there is no such file in the system's folder", place=errors.Place(name))]
+    try:
+        doc = marked.load(files[name], name)
+    except errors.Misconfigured as error:
+        hint = error.hint or ("Inside { } a path with [ ] stands in quotes" if "',' or '}'" in error.detail else "")
+        return None, [errors.BadMapping(error.detail, place=error.place, value=error.value, hint=hint)]
+    reader = grammar.Reader(files, doc, system)
+    title, direction, records = reader.read()
+    if reader.findings.found:
+        return None, sorted(reader.findings.found, key=lambda each: (each.place.file != name, each.place.line))
+    used = {each: files[each] for each in sorted({name, *reader.uses})}
+    return _compiled(title, name, system, direction, reader.rules, records, used), []
+
+
+def digest(files: Files[str, bytes]) -> str:
+    """SHA-256 (hex) over names and bytes, in the order of the names."""
+    found = hashlib.sha256()
+    for name in sorted(files):
+        found.update(f"{name}\0{len(files[name])}\0".encode())
+        found.update(files[name])
+    return found.hexdigest()
+
+
+def _compiled(
+    title: str, file: str, system: str, direction: str, found: list[rules.Rule], records: list[rules.Record], files: dict[str, bytes]
+) -> Mapping:
+    outbound = direction == "outbound"
+    names: dict[str, Any] = _runtime(tuple(found), file)
+    pieces: list[str] = []
+    for tracing in (False, True):
+        for number, record in enumerate(records):
+            writer = compiler.Writer(number, outbound=outbound, tracing=tracing, names=names)
+            pieces.append(writer.write(record))
+    source = "\n\n".join(pieces)
+    shown = f"<mapping {system}/{file} {digest(files)[:12]}>"
+    linecache.cache[shown] = (len(source), None, source.splitlines(keepends=True), shown)
+    exec(compile(source, shown, "exec"), names)  # noqa: S102 the compiler wrote it; what a file says enters it as constants
+    runs = tuple(names[f"record_{number}"] for number in range(len(records)))
+    explains = tuple(names[f"explain_{number}"] for number in range(len(records)))
+    kinds = tuple(dict.fromkeys(record.kind for record in records))
+    return Mapping(title, file, system, direction, digest(files), kinds, tuple(found), files, source, runs, explains)
+
+
+def _runtime(found: tuple[rules.Rule, ...], file: str) -> dict[str, Any]:
+    """What the generated source calls."""
+
+    def failure(rule: int, value: object, error: Exception) -> errors.MappingFailure:
+        place = errors.Place(file, found[rule].line, found[rule].target)
+        if isinstance(error, ValueError):
+            return errors.MappingFailure(str(error), place=place, value=value, hint=getattr(error, "hint", ""))
+        return errors.MappingFailure(f"{type(error).__name__}: {error}", place=place, value=value)
+
+    return {
+        "_Mapped": Mapped,
+        "_Explained": lineage.Explained,
+        "_Step": lineage.Step,
+        "_failure": failure,
+        "_missing": _missing,
+        "_key": _key,
+        "_reference": _reference,
+        "_sequence": _sequence,
+        "_text": registry.text,
+        "_at_key": paths.key,
+        "_at": paths.at,
+        "_pick": paths.pick,
+        "_every": paths.every,
+        "_item": paths.item,
+    }
+
+
+def _missing() -> NoReturn:
+    raise registry.Unfit("a value is required and there is none", "Correct the record, or give the rule a default")
+
+
+def _key(value: Any) -> str:
+    """A key is text or a whole number; outer space is no part of it, else padded files would double records."""
+    key = _reference(value)
+    if not key:
+        raise registry.Unfit("the record has no key", "Correct the record")
+    return key
+
+
+def _reference(value: Any) -> str:
+    if type(value) is str:
+        return value.strip()
+    if type(value) is int:
+        return str(value)
+    if value is None:
+        return ""
+    raise registry.Unfit(f"a key is text or a whole number, not {registry.kind(value)}", "Make it text first, with join: or a function")
+
+
+def _sequence(value: Any) -> int | None:
+    if value is None or value == "":
+        return None
+    number = value if type(value) is int else None
+    if type(value) is str and value.strip().isascii() and value.strip().isdigit():
+        number = int(value)
+    if number is None or not -_LONGEST <= number < _LONGEST:
+        raise registry.Unfit("a sequence is a whole number of at most 64 bits", "Make one of a time: do: [{datetime: yyyyMMddHHmmss}, micros]")
+    return number
+
+
+def _again(files: dict[str, bytes], name: str, system: str) -> Mapping:
+    return parse(files, name, system=system)
