@@ -32,7 +32,7 @@ class HttpOut:
 
 @dataclass(frozen=True, kw_only=True)
 class AmqpIn:
-    """A queue to consume. `prefetch` is also the largest batch; times in seconds."""
+    """A queue to consume. `prefetch` is also the largest batch; times in seconds; `ca` is the path of a PEM file, for amqps."""
 
     url: str = need(fields.url(*_AMQP))
     user: str | None = opt(fields.text)
@@ -43,21 +43,25 @@ class AmqpIn:
     prefetch: int = opt(fields.number(1, 10000), 500)
     heartbeat: float = opt(fields.duration, 10.0)
     timeout: float = opt(fields.duration, 10.0)
+    ca: str | None = opt(fields.text)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AmqpOut:
-    """An exchange to publish to; `queue` is declared and bound to it when named. `timeout` holds for the confirm, in seconds."""
+    """An exchange to publish to; `queue` is bound to it when named. `timeout` holds for the confirm, in seconds."""
 
     url: str = need(fields.url(*_AMQP))
     user: str | None = opt(fields.text)
     password: str | None = opt(fields.secret)
     exchange: str = opt(fields.text, "")
+    exchange_type: str = opt(fields.choice("topic", "direct", "fanout", "headers"), "topic")
     routing_key: str = opt(fields.text, "")
     queue: str | None = opt(fields.text)
     kind: str = opt(fields.choice("quorum", "classic"), "quorum")
+    declare: bool = opt(fields.switch, True)
     heartbeat: float = opt(fields.duration, 10.0)
     timeout: float = opt(fields.duration, 10.0)
+    ca: str | None = opt(fields.text)
 
 
 @dataclass(frozen=True, kw_only=True)
