@@ -95,6 +95,10 @@ class Undecodable(Reject):
     """The bytes are not what the format says."""
 
 
+class Unencodable(Reject):
+    """The subscriber's format cannot hold this value."""
+
+
 class Unsafe(Reject):
     """The content holds something that the hub does not take in."""
 

@@ -1,0 +1,316 @@
+"""Delimited text: dialects with and without quotes, header lines, record types."""
+
+from __future__ import annotations
+
+import collections
+import csv
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from schemas import errors
+from schemas.envelope import Mapped
+from transformers import columns, encodings, formats, linewise, options
+
+_NEWLINES = {"lf": "\n", "crlf": "\r\n", "\n": "\n", "\r\n": "\r\n"}
+_WASTE = 4 << 20  # bytes of lookahead spent in vain before broken quotes are no longer untangled line by line
+
+csv.field_size_limit(linewise.LONGEST)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How cells are told apart. `quote` and `escape` may be empty; a quote inside a quoted cell is doubled."""
+
+    delimiter: str
+    quote: str = ""
+    escape: str = ""
+    newline: str = "\n"
+
+    def __post_init__(self) -> None:
+        out = "".join(map(re.escape, (self.delimiter, self.quote, self.escape)))
+        escaped = f"|{re.escape(self.escape)}." if self.escape else ""
+        cell = f"(?:[^{out}\r\n]{escaped})*+"
+        if self.quote:
+            quote = re.escape(self.quote)
+            cell = f"(?:{quote}(?:[^{quote}{re.escape(self.escape)}]|{quote}{quote}{escaped})*+{quote}|{cell})"
+        record = re.compile(f"{cell}(?:{re.escape(self.delimiter)}{cell})*+", re.DOTALL)
+        object.__setattr__(self, "plain", not self.quote and not self.escape)
+        object.__setattr__(self, "whole", record.fullmatch)
+        object.__setattr__(self, "awkward", re.compile(f"[{out}\r\n]").search)
+        object.__setattr__(self, "marks", tuple(mark.encode("ascii") for mark in (self.quote, self.escape) if mark))
+
+    plain: bool = False
+    whole: Any = None
+    awkward: Any = None
+    marks: tuple[bytes, ...] = ()
+
+    def marked(self, raw: bytes) -> bool:
+        """Whether a quote or escape stands in the line, so that splitting at delimiters is not enough."""
+        return any(mark in raw for mark in self.marks)
+
+    def reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
+        """The library's reader; strict, yet it lets quotes inside unquoted cells pass: `whole` does not."""
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            quotechar=self.quote or None,
+            escapechar=self.escape or None,
+            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
+            strict=True,
+        )
+
+    def cells(self, text: str) -> list[str]:
+        """The cells of a record. Raises `Undecodable`."""
+        if self.plain or not any(mark in text for mark in (self.quote, self.escape) if mark):
+            return text.split(self.delimiter)
+        if self.whole(text):
+            try:
+                return next(self.reader(iter([text])))
+            except (csv.Error, StopIteration) as error:
+                raise errors.Undecodable(str(error)) from error
+        raise errors.Undecodable(
+            self._why(text), hint=f"Quote the whole cell with {self.quote} and double the quotes inside" if self.quote else ""
+        )
+
+    def _why(self, text: str) -> str:
+        try:
+            next(self.reader(iter([text])))
+        except csv.Error as error:
+            return "a quote is opened and not closed" if "unexpected end" in str(error) else f"text follows a closing quote ({error})"
+        except StopIteration:
+            return "the line ends with an escape character"
+        return "a quote stands inside a cell that is not quoted"
+
+    def join(self, cells: Sequence[str], names: Sequence[str]) -> str:
+        """A line without its end. Raises `Unencodable` for a value that the dialect cannot hold."""
+        if not any(map(self.awkward, cells)):
+            return self.delimiter.join(cells)
+        return self.delimiter.join(map(self._held, cells, names))
+
+    def _held(self, cell: str, name: str) -> str:
+        if not self.awkward(cell):
+            return cell
+        if self.quote:
+            escaped = cell.replace(self.escape, self.escape * 2) if self.escape else cell
+            return self.quote + escaped.replace(self.quote, self.quote * 2) + self.quote
+        if self.escape:
+            return re.sub(f"[{re.escape(self.delimiter)}{re.escape(self.escape)}\r\n]", lambda found: self.escape + found[0], cell)
+        raise errors.Unencodable(
+            "the value holds the delimiter or a line end, and the format has no quotes",
+            place=errors.Place(path=name),
+            value=cell,
+            hint="Set quote, or clean the value in the mapping",
+        )
+
+
+@dataclass(frozen=True)
+class Delimited:
+    """The grammar of delimited lines."""
+
+    encoding: encodings.Encoding
+    dialect: Dialect
+    layouts: columns.Layouts
+    header: bool
+    keeps_blank: bool
+
+    unit = "line"
+
+    @property
+    def content_type(self) -> str:
+        """As sent to subscribers."""
+        return f"text/csv; charset={self.encoding.codec}"
+
+    @property
+    def ending(self) -> bytes:
+        """Between records of a body that is put together."""
+        return b"\n"
+
+    @property
+    def typed(self) -> bool:
+        """Whether lines have record types."""
+        return self.layouts.types is not None
+
+    def lines(self, stream: BinaryIO) -> Iterator[bytes]:
+        """See `linewise.Grammar`."""
+        return linewise.lines(stream)
+
+    def groups(self, lines: Iterator[bytes]) -> Iterator[list[bytes]]:
+        """Lines that quotes hold together. Where quotes do not close, the first line alone is the (bad) record."""
+        if self.dialect.plain:
+            for raw in lines:
+                yield [raw]
+            return
+        ahead: collections.deque[bytes] = collections.deque()
+        spent = 0
+        while (first := ahead.popleft() if ahead else next(lines, None)) is not None:
+            group = [first]
+            if self.dialect.marked(first) and not self.dialect.whole(self._text(first)):
+                taken, closed = self._lookahead(first, ahead, lines)
+                spent += 0 if closed else sum(map(len, taken)) + len(taken)
+                if closed or spent > _WASTE:
+                    group = taken
+                    for _ in taken[1:]:
+                        ahead.popleft()
+            yield group
+
+    def _lookahead(self, first: bytes, ahead: collections.deque[bytes], lines: Iterator[bytes]) -> tuple[list[bytes], bool]:
+        """The lines up to the one that ends the record, and whether they make one; what was looked at is left in `ahead`."""
+        taken = [first]
+
+        def feed() -> Iterator[str]:
+            yield self._text(first) + "\n"
+            size = len(first)
+            for at in itertools.count():
+                if at == len(ahead):
+                    more = next(lines, None)
+                    if more is None:
+                        return
+                    ahead.append(more)
+                size += len(ahead[at])
+                if size > linewise.LONGEST or at > 10_000:
+                    return
+                taken.append(ahead[at])
+                yield self._text(ahead[at]) + "\n"
+
+        try:
+            next(self.dialect.reader(feed()))
+        except (csv.Error, StopIteration):
+            return taken, False
+        return taken, self.dialect.whole(self._text(b"\n".join(taken))) is not None
+
+    def _text(self, raw: bytes) -> str:
+        return self.encoding.lenient(raw[:-1] if raw.endswith(b"\r") else raw)
+
+    def role(self, raw: bytes) -> columns.Role:
+        """See `linewise.Grammar`."""
+        return self.layouts.types.role(self._code(raw)) if self.layouts.types else "detail"
+
+    def _code(self, raw: bytes) -> str:
+        at = self.layouts.types.column if self.layouts.types else 0
+        if at == 0 and not self.dialect.marked(raw):
+            return raw.split(self.dialect.delimiter.encode("ascii"), 1)[0].rstrip(b"\r").decode("latin-1")
+        try:
+            return self.dialect.cells(self._text(raw))[at]
+        except (errors.Undecodable, IndexError):
+            return ""
+
+    def parser(self, header: bytes | None) -> linewise.Parse:
+        """See `linewise.Grammar`."""
+        layout = self.layouts.default if header is None else self._headed(header)
+        decode, cells, typed = self.encoding.decode, self.dialect.cells, self.layouts.types is not None
+        split, delimiter = self.dialect.plain, self.dialect.delimiter
+
+        def parse(raw: bytes) -> dict[str, Any]:
+            if b"\0" in raw:
+                raise errors.Unsafe(f"byte {raw.index(0) + 1} is NUL", hint="Have the sender fill with spaces")
+            text = decode(raw[:-1] if raw.endswith(b"\r") else raw)
+            found = text.split(delimiter) if split else cells(text)
+            mine = (self.layouts.of(self._code(raw)) or layout) if typed else layout
+            if mine is None:
+                raise errors.Undecodable("no columns are known for this line")
+            return mine.record(found)
+
+        return parse
+
+    def _headed(self, header: bytes) -> columns.Layout:
+        """The layout in the header's order."""
+        place = errors.Place(path="header line")
+        try:
+            names = self.dialect.cells(self.encoding.decode(header[:-1] if header.endswith(b"\r") else header))
+        except errors.Reject as error:
+            error.place = place
+            raise
+        if "" in names or "\0" in "".join(names) or len(set(names)) != len(names):
+            raise errors.Undecodable("the header has an empty or doubled name", place=place, value=names)
+        known = {column.name: column for column in self.layouts.default.columns} if self.layouts.default else {}
+        missing = [name for name in known if name not in names]
+        if missing:
+            hint = options.nearest(missing[0], [name for name in names if name not in known] or names)
+            raise errors.Undecodable(
+                f"the header lacks {', '.join(missing)}", place=place, value=self.dialect.delimiter.join(names), hint=hint
+            )
+        return columns.Layout(tuple(known.get(name, columns.Column(name)) for name in names))
+
+    def frame(self, raw: bytes) -> dict[str, str]:
+        """See `linewise.Grammar`."""
+        cells = self.dialect.cells(self.encoding.decode(raw[:-1] if raw.endswith(b"\r") else raw))
+        layout = self.layouts.of(self._code(raw))
+        return layout.record(cells) if layout else {str(at): cell for at, cell in enumerate(cells)}
+
+    def write(self, records: Sequence[Mapped]) -> bytes:
+        """See `linewise.Grammar`."""
+        default = self.layouts.first or _named(records)
+        lines = [self._line(cells, layout) for layout, cells in self.layouts.body(records, default)]
+        if self.header:
+            lines.insert(0, self._line(default.names, default))
+        end = self.dialect.newline.encode("ascii")
+        return self.encoding.written_bom + b"".join(line + end for line in lines)
+
+    def _line(self, cells: Sequence[str], layout: columns.Layout) -> bytes:
+        text = self.dialect.join(cells, layout.names)
+        try:
+            return self.encoding.encode(text)
+        except errors.Unencodable:
+            for name, cell in zip(layout.names, cells, strict=True):
+                self._encodable(name, cell)
+            raise
+
+    def _encodable(self, name: str, cell: str) -> None:
+        try:
+            self.encoding.encode(cell)
+        except errors.Unencodable as error:
+            error.place, error.value = errors.Place(path=name), cell
+            raise
+
+
+def _named(records: Sequence[Mapped]) -> columns.Layout:
+    """Where nobody declared columns: those of the records, in their order."""
+    return columns.Layout(tuple(columns.Column(name) for name in dict.fromkeys(name for record in records for name in record.state)))
+
+
+def build(given: options.Options) -> formats.Format:
+    """Read the manifest's keys. `quote` is `"` where the delimiter is a comma, else none; `quote: null` turns it off."""
+    given.only(
+        "kind",
+        "encoding",
+        "on_unencodable",
+        "delimiter",
+        "quote",
+        "escape",
+        "newline",
+        "header",
+        "blank",
+        "columns",
+        "types",
+        "head",
+        "trailer",
+    )
+    dialect = _dialect(given)
+    layouts = columns.build(given, fixed=False)
+    header = given.flag("header")
+    if layouts.default is None and not layouts.kinds and not header:
+        raise given.wrong("columns are needed where the file has no header line", hint="columns: [NAME, ...], or header: true")
+    if header and layouts.types:
+        raise given.wrong(
+            "record types and a header line exclude each other", "header", hint="Declare the first line as a record type: head"
+        )
+    single = layouts.default is not None and len(layouts.default.names) == 1
+    blank = given.choice("blank", ("record", "skip"), "record" if single else "skip")
+    return linewise.Linewise(Delimited(encodings.build(given), dialect, layouts, header, blank == "record"))
+
+
+def _dialect(given: options.Options) -> Dialect:
+    delimiter = {"tab": "\t"}.get(given.text("delimiter", ","), given.text("delimiter", ","))
+    quote = (given.text("quote") if given.spec["quote"] is not None else "") if "quote" in given.spec else '"' if delimiter == "," else ""
+    escape = given.text("escape") if given.spec.get("escape") is not None else ""
+    for key, mark in (("delimiter", delimiter), ("quote", quote), ("escape", escape)):
+        if not mark.isascii() or "\n" in mark or "\r" in mark or "\0" in mark:
+            raise given.wrong(f"{key} is ASCII and no line end", key, value=mark)
+        if len(mark) > 1 and (key != "delimiter" or quote or escape):
+            raise given.wrong(f"{key} is one character where quotes or escapes are used", key, value=mark)
+    if not delimiter or len({delimiter, quote, escape}) != 3 - (not quote and not escape):
+        raise given.wrong("delimiter, quote and escape are three different characters", "delimiter", value=delimiter)
+    return Dialect(delimiter, quote, escape, _NEWLINES[given.choice("newline", _NEWLINES, "lf")])
