@@ -57,5 +57,6 @@ def coverage(found: mapping.Mapping, rows: Iterable[dict[str, Any]]) -> tuple[Us
         for explained in found.explain(row):
             for step in explained.steps:
                 runs[step.rule] += 1
-                hits[step.rule] += step.after is not None and step.after is not False
+                refused = step.after is False and found.rules[step.rule].part in ("when", "delete")
+                hits[step.rule] += step.after is not None and not refused
     return tuple(Used(rule, runs[rule.index], hits[rule.index]) for rule in sorted(found.rules, key=lambda rule: (rule.line, rule.index)))
