@@ -52,10 +52,11 @@ def test_the_mapping_of_the_page_writes_changes(home: Path) -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/reference/mapping.md"])
 def test_the_mappings_in_the_manual_compile(page: str) -> None:
     """Every mapping that a page shows can be copied; only the code tables that it names are made up here."""
-    blocks = re.findall(r"^```yaml\n(# (?:in|out)bound\.yaml\n.*?)^```", (tree.ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    text = (tree.ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```yaml\n(# (?:in|out)bound\.yaml\n.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert blocks
-    for text in blocks:
-        tables = {f"tables/{name}.csv": b"theirs,ours\n1,other\n" for name in re.findall(r"table: (\w+)", text)}
-        found, wrong = mapping.parse_all({"shown.yaml": text.encode(), **tables}, "shown.yaml", system="shown")
+    for block in blocks:
+        tables = {f"tables/{name}.csv": b"theirs,ours\n1,other\n" for name in re.findall(r"table: (\w+)", block)}
+        found, wrong = mapping.parse_all({"shown.yaml": block.encode(), **tables}, "shown.yaml", system="shown")
         assert [str(each) for each in wrong] == []
         assert found
