@@ -101,7 +101,10 @@ def _number(value: Any) -> decimal.Decimal:
     """An exact number. A JSON number with a point is taken by its shortest form, up to 15 digits, where that form is exact."""
     found = folded(value)
     if not _DECIMAL.fullmatch(found):
-        raise Unfit(f"a decimal number is expected, at most 15 digits before the point, not {kind(value)} like this", "Separators go with {replace: [',', '']}")
+        raise Unfit(
+            f"a decimal number is expected, at most 15 digits before the point, not {kind(value)} like this",
+            "Separators go with {replace: [',', '']}",
+        )
     result = decimal.Decimal(found)
     if isinstance(value, float) and len(result.as_tuple().digits) > 15:
         raise Unfit("this number has more digits than JSON numbers keep", "Let it be sent as text")

@@ -12,9 +12,13 @@ import cel
 from schemas import errors
 
 _KNOWN = frozenset(
-    "size contains startsWith endsWith matches int uint double string bytes type dyn duration timestamp optional of none ofNonZeroValue "
-    "hasValue value orValue getFullYear getMonth getDate getDayOfMonth getDayOfWeek getDayOfYear getHours getMinutes getSeconds "
-    "getMilliseconds all exists exists_one map filter has".split()
+    {
+        *("size", "contains", "startsWith", "endsWith", "matches", "has", "all", "exists", "exists_one", "map", "filter"),
+        *("int", "uint", "double", "string", "bytes", "type", "dyn", "duration", "timestamp"),
+        *("optional", "of", "none", "ofNonZeroValue", "hasValue", "value", "orValue"),
+        *("getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear"),
+        *("getHours", "getMinutes", "getSeconds", "getMilliseconds"),
+    }
 )
 _TEXT = r"""[rR]?\"\"\"(?:\\.|[^\\])*?\"\"\" | [rR]?'''(?:\\.|[^\\])*?''' | [rR]?"(?:\\.|[^"\\])*" | [rR]?'(?:\\.|[^'\\])*' | //[^\n]*"""
 _FIELD = r"""(?: \s*\.\s*[A-Za-z_]\w*\b (?!\s*\() | \s*\[\s*(?:"[^"\\]*"|'[^'\\]*')\s*\] )"""
@@ -32,7 +36,9 @@ class Condition:
     Raises `ValueError` with a sentence when the values do not fit what the condition does with them.
     """
 
-    def __init__(self, text: str, variables: Sequence[str], program: Any, wanted: dict[str, _Wanted | None], tests: list[tuple[str, _Names]]) -> None:
+    def __init__(
+        self, text: str, variables: Sequence[str], program: Any, wanted: dict[str, _Wanted | None], tests: list[tuple[str, _Names]]
+    ) -> None:
         self.text = text
         self.variables = tuple(variables)
         self._program = program
@@ -53,7 +59,9 @@ class Condition:
     def __call__(self, *values: Any) -> bool:
         if self._simple is not None and type(values[0]) is dict:
             return self._remembered(values[0], *self._simple)
-        context = {name: _cut(value, self._wanted[name]) for name, value in zip(self.variables, values, strict=True) if name in self._wanted}
+        context = {
+            name: _cut(value, self._wanted[name]) for name, value in zip(self.variables, values, strict=True) if name in self._wanted
+        }
         for name, path in self._tests:
             context[name] = _has(dict(zip(self.variables, values, strict=True)), path)
         return self._decide(context)
@@ -80,7 +88,11 @@ class Condition:
 
 
 def compile(
-    expression: str, variables: Sequence[str] = ("row",), *, place: errors.Place | None = None, error: type[errors.Stop] = errors.Misconfigured
+    expression: str,
+    variables: Sequence[str] = ("row",),
+    *,
+    place: errors.Place | None = None,
+    error: type[errors.Stop] = errors.Misconfigured,
 ) -> Condition:
     """Compile a condition over these variables, each an object or None.
 
@@ -93,7 +105,12 @@ def compile(
     try:
         program = cel.compile(text)
     except ValueError as reason:
-        raise error(f"the condition cannot be read: {_first_sentence(reason)}", place=place, value=expression, hint="It is CEL, for example: row.TYPE == \"C\"") from reason
+        raise error(
+            f"the condition cannot be read: {_first_sentence(reason)}",
+            place=place,
+            value=expression,
+            hint='It is CEL, for example: row.TYPE == "C"',
+        ) from reason
     _check_names(program, expression, variables, tests, place, error)
     return Condition(expression, variables, program, wanted, tests)
 
@@ -101,7 +118,11 @@ def compile(
 def _rewritten(expression: str, variables: Sequence[str], tests: list[tuple[str, _Names]], wanted: dict[str, _Wanted | None]) -> str:
     """Note every field that is read, and put a variable of its own in place of every `has()` of ours."""
     roots = "|".join(map(re.escape, variables))
-    pattern = re.compile(rf"(?P<text>{_TEXT}) | \bhas\s*\(\s*(?P<asked>{roots})(?P<inside>{_FIELD}+)\s*\) | (?<![\w.])(?P<root>{roots})\b(?P<fields>{_FIELD}*)", re.VERBOSE)
+    pattern = re.compile(
+        rf"(?P<text>{_TEXT}) | \bhas\s*\(\s*(?P<asked>{roots})(?P<inside>{_FIELD}+)\s*\)"
+        rf"| (?<![\w.])(?P<root>{roots})\b(?P<fields>{_FIELD}*)",
+        re.VERBOSE,
+    )
 
     def note(found: re.Match[str]) -> str:
         if found["asked"]:
@@ -149,7 +170,12 @@ def _has(values: Any, path: _Names) -> bool:
 
 
 def _check_names(
-    program: Any, expression: str, variables: Sequence[str], tests: list[tuple[str, _Names]], place: errors.Place | None, error: type[errors.Stop]
+    program: Any,
+    expression: str,
+    variables: Sequence[str],
+    tests: list[tuple[str, _Names]],
+    place: errors.Place | None,
+    error: type[errors.Stop],
 ) -> None:
     bound = set(_BOUND.findall(expression))
     allowed = {*variables, "optional", *bound, *(name for name, _ in tests)}
@@ -161,7 +187,9 @@ def _check_names(
     ):
         if unknown:
             near = get_close_matches(unknown[0], known, 1, 0.5)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}" if known else "Give the inner variable another name"
+            hint = (
+                f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}" if known else "Give the inner variable another name"
+            )
             raise error(f"the condition names an unknown {kind} {unknown[0]!r}", place=place, value=expression, hint=hint)
 
 

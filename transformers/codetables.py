@@ -64,12 +64,20 @@ def load(files: Mapping[str, bytes], name: str, *, place: errors.Place) -> Table
     if file not in files:
         known = sorted(each[7:-4] for each in files if each.startswith("tables/") and each.endswith(".csv"))
         near = get_close_matches(str(name), known, 1, 0.5)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known tables: {', '.join(known)}" if known else f"Put it into {file} with the header theirs,ours"
+        hint = (
+            f"Did you mean {near[0]!r}?"
+            if near
+            else f"Known tables: {', '.join(known)}"
+            if known
+            else f"Put it into {file} with the header theirs,ours"
+        )
         raise errors.BadMapping(f"there is no code table {name!r}", place=place, value=name, hint=hint)
     try:
         text = files[file].decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise errors.BadMapping("the code table is not UTF-8", place=errors.Place(file, files[file][: error.start].count(b"\n") + 1)) from error
+        raise errors.BadMapping(
+            "the code table is not UTF-8", place=errors.Place(file, files[file][: error.start].count(b"\n") + 1)
+        ) from error
     return _table(name, file, csv.reader(io.StringIO(text, newline=""), strict=True))
 
 
@@ -92,5 +100,7 @@ def _add(ours: dict[str, str], theirs: dict[str, str], row: list[str], place: er
     if len(row) < 2 or not row[0] or not row[1]:
         raise errors.BadMapping("a row of a code table has both codes", place=place, value=",".join(row), hint="Write theirs,ours")
     if ours.setdefault(row[0], row[1]) != row[1]:
-        raise errors.BadMapping(f"the code {row[0]!r} stands twice, for {ours[row[0]]!r} and {row[1]!r}", place=place, hint="Remove one of them")
+        raise errors.BadMapping(
+            f"the code {row[0]!r} stands twice, for {ours[row[0]]!r} and {row[1]!r}", place=place, hint="Remove one of them"
+        )
     theirs.setdefault(row[1], row[0])  # the first row wins on the way out

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import linecache
-from collections.abc import Callable, Mapping as Files
+from collections.abc import Callable
+from collections.abc import Mapping as Files
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from config import marked
 from schemas import errors
 from schemas.envelope import Mapped
-from transformers import compiler, grammar, lineage, paths, registry, rules
+from transformers import compiler, draft, grammar, lineage, paths, registry, rules
 
 _LONGEST = 2**63
 
@@ -69,12 +70,12 @@ def parse_all(files: Files[str, bytes], name: str, *, system: str) -> tuple[Mapp
     except errors.Misconfigured as error:
         hint = error.hint or ("Inside { } a path with [ ] stands in quotes" if "',' or '}'" in error.detail else "")
         return None, [errors.BadMapping(error.detail, place=error.place, value=error.value, hint=hint)]
-    reader = grammar.Reader(files, doc, system)
-    title, direction, records = reader.read()
-    if reader.findings.found:
-        return None, sorted(reader.findings.found, key=lambda each: (each.place.file != name, each.place.line))
+    reader = draft.Draft(files, doc, system)
+    title, direction, records = grammar.read(reader)
+    if reader.found:
+        return None, sorted(reader.found, key=lambda each: (each.place.file != name, each.place.line))
     used = {each: files[each] for each in sorted({name, *reader.uses})}
-    return _compiled(title, name, system, direction, reader.rules, records, used), []
+    return _compiled(title, name, system, direction, reader.numbered, records, used), []
 
 
 def digest(files: Files[str, bytes]) -> str:
@@ -92,10 +93,8 @@ def _compiled(
     outbound = direction == "outbound"
     names: dict[str, Any] = _runtime(tuple(found), file)
     pieces: list[str] = []
-    for tracing in (False, True):
-        for number, record in enumerate(records):
-            writer = compiler.Writer(number, outbound=outbound, tracing=tracing, names=names)
-            pieces.append(writer.write(record))
+    for number, record in enumerate(records):
+        pieces += [compiler.run(record, number, names, outbound=outbound), compiler.explain(record, number, names, outbound=outbound)]
     source = "\n\n".join(pieces)
     shown = f"<mapping {system}/{file} {digest(files)[:12]}>"
     linecache.cache[shown] = (len(source), None, source.splitlines(keepends=True), shown)
@@ -122,13 +121,13 @@ def _runtime(found: tuple[rules.Rule, ...], file: str) -> dict[str, Any]:
         "_failure": failure,
         "_missing": _missing,
         "_key": _key,
-        "_reference": _reference,
         "_sequence": _sequence,
         "_text": registry.text,
         "_at_key": paths.key,
         "_at": paths.at,
         "_pick": paths.pick,
         "_every": paths.every,
+        "_listed": paths.listed,
         "_item": paths.item,
     }
 
@@ -139,20 +138,17 @@ def _missing() -> NoReturn:
 
 def _key(value: Any) -> str:
     """A key is text or a whole number; outer space is no part of it, else padded files would double records."""
-    key = _reference(value)
-    if not key:
-        raise registry.Unfit("the record has no key", "Correct the record")
-    return key
-
-
-def _reference(value: Any) -> str:
     if type(value) is str:
-        return value.strip()
-    if type(value) is int:
-        return str(value)
-    if value is None:
-        return ""
-    raise registry.Unfit(f"a key is text or a whole number, not {registry.kind(value)}", "Make it text first, with join: or a function")
+        key = value.strip()
+    elif type(value) is int:
+        key = str(value)
+    elif value is None:
+        key = ""
+    else:
+        raise registry.Unfit(f"a key is text or a whole number, not {registry.kind(value)}", "Make it text first, with join: or a function")
+    if not key:
+        raise registry.Unfit("the key is missing", "Correct the record")
+    return key
 
 
 def _sequence(value: Any) -> int | None:
@@ -162,7 +158,9 @@ def _sequence(value: Any) -> int | None:
     if type(value) is str and value.strip().isascii() and value.strip().isdigit():
         number = int(value)
     if number is None or not -_LONGEST <= number < _LONGEST:
-        raise registry.Unfit("a sequence is a whole number of at most 64 bits", "Make one of a time: do: [{datetime: yyyyMMddHHmmss}, micros]")
+        raise registry.Unfit(
+            "a sequence is a whole number of at most 64 bits", "Make one of a time: do: [{datetime: yyyyMMddHHmmss}, micros]"
+        )
     return number
 
 

@@ -26,7 +26,7 @@ class Key(NamedTuple):
 class At(NamedTuple):
     """The n-th of a list, from 0; negative from its end."""
 
-    index: int
+    number: int
 
 
 class Pick(NamedTuple):
@@ -150,7 +150,7 @@ def follow(value: Any, step: Step) -> Any:
     if isinstance(step, Key):
         return key(value, step.name)
     if isinstance(step, At):
-        return at(value, step.index)
+        return at(value, step.number)
     if isinstance(step, Pick):
         return pick(value, step.field, step.value)
     raise ValueError("[] stands only in each:")

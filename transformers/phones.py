@@ -12,7 +12,7 @@ from transformers.registry import Unfit, folded, plain
 _E164 = phonenumbers.PhoneNumberFormat.E164
 _SHORT = re.compile(r"[0-9]{3,6}")  # 10000, 95588: service numbers, valid by nobody's plan
 _PLAN = phonenumbers.PhoneMetadata.metadata_for_region("CN")
-_MOBILE = re.compile(_PLAN.mobile.national_number_pattern if _PLAN and _PLAN.mobile else "(?!)")  # the plan's own words: 15 us saved
+_MOBILE = re.compile((_PLAN and _PLAN.mobile and _PLAN.mobile.national_number_pattern) or "(?!)")  # the plan's own words: 15 us saved
 
 
 @plain("msisdn", "电话号码(国际格式)")
@@ -28,7 +28,7 @@ def msisdn(value: Any) -> str:
 
 @plain("national_msisdn", "电话号码(国内格式)")
 def national(value: Any) -> str:
-    """A telephone number as it is written inside China, digits only: +8613812345678 becomes 13812345678, +861062345678 becomes 01062345678."""
+    """A telephone number as China writes it, digits only: +8613812345678 becomes 13812345678, +861062345678 01062345678."""
     found = folded(value)
     if _SHORT.fullmatch(found):
         return found
@@ -37,8 +37,7 @@ def national(value: Any) -> str:
     number = _parsed(found)
     if number.country_code != 86:
         raise Unfit("this number is not of China", "Use msisdn for numbers of other countries")
-    digits = re.sub("[^0-9]", "", phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))
-    return digits
+    return re.sub("[^0-9]", "", phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))
 
 
 def _parsed(found: str) -> phonenumbers.PhoneNumber:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from schemas import errors
 from transformers import cel, paths
 from transformers.registry import Call
 
@@ -17,7 +16,8 @@ WORDS = ("from", "const", "join", "with", "first", "ref", "source", "each", "fie
 SOURCES = ("from", "const", "join", "first", "ref", "fields", "call")
 
 
-class Rule(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rule:
     """One rule: its number, where it stands, what it writes (`identification[].number`) and what it reads, in words.
 
     `part` says what it does: it writes a value, is a part of another's value, or steers its record.
@@ -92,6 +92,11 @@ class Value:
         """It comes from the data, not from the mapping alone."""
         return not isinstance(self.source, Const)
 
+    @property
+    def plain(self) -> bool:
+        """Nothing is done with it, and nothing is asked of it."""
+        return not (self.steps or self.python or self.table or self.when or self.reference is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Object:
@@ -144,14 +149,3 @@ class Record:
     sequence: Value | None
     delete: When | None
     fields: Object
-
-
-@dataclass
-class Findings:
-    """What is wrong with a mapping file, all of it."""
-
-    found: list[errors.BadMapping] = field(default_factory=list)
-
-    def add(self, detail: str, place: errors.Place, hint: str = "", value: object = None) -> None:
-        """Note one finding."""
-        self.found.append(errors.BadMapping(detail, place=place, hint=hint, value=value))

@@ -22,7 +22,7 @@ def load(files: Mapping[str, bytes], name: str, *, system: str, loaded: dict[str
     module, colon, function = name.partition(":")
     if not (colon and module and function):
         raise errors.BadMapping("a Python function is named module:function", place=place, value=name)
-    file = f"{module}.py"
+    file = file_of(name)
     if file not in files:
         known = sorted(each.removesuffix(".py") for each in files if each.endswith(".py"))
         raise errors.BadMapping(f"there is no {file} in the system's folder", place=place, value=name, hint=_nearest(module, known))
@@ -34,6 +34,11 @@ def load(files: Mapping[str, bytes], name: str, *, system: str, loaded: dict[str
         raise errors.BadMapping(f"{file} has no function {function!r}", place=place, value=name, hint=_nearest(function, known))
     script: Script = found
     return script
+
+
+def file_of(name: str) -> str:
+    """The file of `module:function`."""
+    return f"{name.partition(':')[0]}.py"
 
 
 def _run(source: bytes, file: str, system: str) -> Mapping[str, Any]:
@@ -48,7 +53,9 @@ def _run(source: bytes, file: str, system: str) -> Mapping[str, Any]:
     except SyntaxError as error:
         raise errors.BadMapping(f"this is not Python: {error.msg}", place=errors.Place(file, error.lineno or 1)) from error
     except Exception as error:
-        raise errors.BadMapping(f"the file fails when it is loaded: {type(error).__name__}: {error}", place=errors.Place(file, _line(error, shown))) from error
+        raise errors.BadMapping(
+            f"the file fails when it is loaded: {type(error).__name__}: {error}", place=errors.Place(file, _line(error, shown))
+        ) from error
     return module.__dict__
 
 

@@ -9,7 +9,7 @@ from transformers import rules
 
 
 class Target:
-    """The fields of one entity, asked by path. Each question answers "" or (what is wrong, hint)."""
+    """The fields of one entity, asked by path. Each question answers None or (what is wrong, hint)."""
 
     def __init__(self, entity: str) -> None:
         self.entity = entity
@@ -25,14 +25,17 @@ class Target:
         if reference and path not in self._refs:
             return f"{path!r} of {self.entity} is no reference", "Write the path alone, without ref:"
         if not reference and path in self._refs:
-            return f"{path!r} of {self.entity} is a reference to {self._refs[path]}", f"Write {{ref: PATH}}: the path of the {self._refs[path]}'s key"
+            return (
+                f"{path!r} of {self.entity} is a reference to {self._refs[path]}",
+                f"Write {{ref: PATH}}: the path of the {self._refs[path]}'s key",
+            )
         if f"{path}[]" in self._paths and not reference:
             return None  # a function may answer with a list
         if any(known.startswith((f"{path}.", f"{path}[].")) for known in self._paths) and not reference:
             return f"{path!r} of {self.entity} is an object", f"Write its fields: {', '.join(self._inside(path))}"
         return None
 
-    def object(self, path: str) -> tuple[str, str] | None:
+    def filled(self, path: str) -> tuple[str, str] | None:
         """An object at this path, "" the entity itself."""
         if not path:
             return None
@@ -45,9 +48,11 @@ class Target:
             return f"{path!r} of {self.entity} is a list", "Write a YAML list (- ...), or each:"
         return None if self._inside(path) else (f"{path!r} of {self.entity} is a plain value", "Write a path or a rule with from:")
 
-    def list(self, path: str) -> tuple[str, str] | None:
+    def listed(self, path: str) -> tuple[str, str] | None:
         """A list at this path."""
-        return self._known(path) or (None if f"{path}[]" in self._paths else (f"{path!r} of {self.entity} is no list", "Write one rule, not a list"))
+        return self._known(path) or (
+            None if f"{path}[]" in self._paths else (f"{path!r} of {self.entity} is no list", "Write one rule, not a list")
+        )
 
     def missing(self, written: set[str]) -> list[str]:
         """The fields that the canonical schema requires and nothing writes."""
