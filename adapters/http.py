@@ -183,7 +183,7 @@ class _Line:
             raise _NotSent(_said(error)) from error
         self._sock = _Timed(sock)
         self._connection = http.client.HTTPConnection(self._host, self._port)
-        self._connection.default_port = 443 if self._context else 80  # type: ignore[misc]  # the Host header names other ports
+        self._connection.default_port = 443 if self._context else 80  # the Host header names other ports
         self._connection.auto_open = 0  # it would resolve the name again, unchecked
         self._connection.sock = self._sock
 

@@ -1,0 +1,27 @@
+"""A small cutter for tests: lines of `id|amount`, an optional last line `T|rows|sum`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import BinaryIO
+
+from adapters import control
+
+
+class Lines:
+    """One row a line; a line that begins with T| is the trailer."""
+
+    content_type = "text/plain"
+
+    def split(self, stream: BinaryIO, rows: int) -> Iterator[bytes]:
+        lines = (line for line in stream if not line.startswith(b"T|"))
+        while chunk := b"".join(itertools.islice(lines, rows)):
+            yield chunk
+
+    def totals(self, stream: BinaryIO, column: str) -> control.Totals:
+        lines = stream.read().splitlines()
+        trailer = tuple(lines.pop().decode().split("|")) if lines and lines[-1].startswith(b"T|") else None
+        total = sum((Decimal(line.split(b"|")[1].decode()) for line in lines), Decimal(0)) if column else None
+        return control.Totals(len(lines), total, trailer)
