@@ -80,8 +80,8 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "maximum": lambda bound: f"{bound} or less",
     "exclusiveMinimum": lambda bound: f"more than {bound}",
     "exclusiveMaximum": lambda bound: f"less than {bound}",
-    "minItems": lambda count: f"at least {count} items",
-    "maxItems": lambda count: f"at most {count} items",
+    "minItems": lambda count: f"at least {count} item{'s' * (count != 1)}",
+    "maxItems": lambda count: f"at most {count} item{'s' * (count != 1)}",
     "multipleOf": lambda step: f"a multiple of {step}",
     "uniqueItems": lambda _: "no item twice",
 }

@@ -38,11 +38,8 @@ def test_every_customer_and_the_control_figure_are_found_again() -> None:
 def test_the_products_are_the_same_from_every_row() -> None:
     """A product that thousands of rows name is one record, and a repeat of it changes nothing."""
     found = workbench.End(SYSTEM, "customers").receive(FILE)
-    products = {
-        record.key: [each.state for each in found.records if each.key == record.key] for record in found.records if record.kind == "product"
-    }
-    assert sorted(products) == ["TELCO-NET-DSL", "TELCO-NET-FIBRE", "TELCO-PHONE-1", "TELCO-PHONE-N"]
-    assert all(state == states[0] for states in products.values() for state in states)
+    products = {(record.key, str(record.state)) for record in found.records if record.kind == "product"}
+    assert sorted(key for key, _ in products) == ["TELCO-NET-DSL", "TELCO-NET-FIBRE", "TELCO-PHONE-1", "TELCO-PHONE-N"]
 
 
 def test_no_python_is_in_the_folder() -> None:

@@ -1,0 +1,164 @@
+"""The samples are the tests: finds every pair of a system, replays it, and says which mapping rules they use.
+
+A pair stands in `samples/FEED/` or `samples/SINK/`: `NAME.in.*` with `NAME.out.json` (the records that it becomes),
+`NAME.bad.*` with `NAME.error.json` (the failures that it gives), `NAME.change.json` with `NAME.sent.*` (what is sent).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from adapters import catalogue
+from hub import differences, workbench
+from schemas import canonical, errors
+from transformers import lineage
+
+Kind = Literal["in", "bad", "change"]
+
+_NAME = re.compile(r"samples/(?P<end>[a-z0-9_-]+)/(?P<name>[^/]+)\.(?P<part>in|out|bad|error|change|sent)\.\w+")
+_PARTNER: dict[str, tuple[Kind, str]] = {"in": ("in", "out"), "bad": ("bad", "error"), "change": ("change", "sent")}
+_HINT = "Names: samples/FEED/NAME.in.json, .out.json, .bad.json, .error.json, samples/SINK/NAME.change.json, .sent.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What goes in, and what must come out: names of files in the system's folder. `end` is the feed or sink."""
+
+    system: str
+    end: str
+    kind: Kind
+    given: str
+    wanted: str
+
+    @property
+    def id(self) -> str:
+        """`crm/customers/person.in.json`, as reports show it."""
+        return f"{self.system}/{self.given.removeprefix('samples/')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a replay gave. `difference` is "" where all is as wanted; `actual` is what the wanted file would have to hold."""
+
+    pair: Pair
+    difference: str
+    actual: bytes = field(repr=False)
+    rows: tuple[dict[str, Any], ...] = field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Nothing differs."""
+        return not self.difference
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """How the good samples of a system use the rules of one mapping file."""
+
+    system: str
+    file: str
+    used: tuple[lineage.Used, ...]
+
+    @property
+    def unused(self) -> tuple[lineage.Used, ...]:
+        """The rules that no sample makes give a value."""
+        return tuple(used for used in self.used if not used.hits)
+
+    @property
+    def share(self) -> float:
+        """The part of the rules that is used, 0 to 1."""
+        return 1 - len(self.unused) / len(self.used) if self.used else 1.0
+
+
+def find(system: catalogue.System) -> list[Pair]:
+    """Every pair of a system, in the order of its files. Raises `BadManifest` at a sample that stands alone or nowhere."""
+    names = [name for name in sorted(system.files) if name.startswith("samples/")]
+    pairs = [pair for name in names if (pair := _pair(system, name))]
+    known = {name for pair in pairs for name in (pair.given, pair.wanted)}
+    for name in names:
+        if name not in known:
+            raise _wrong(system, name, "a result without its sample", "Add the .in, .bad or .change file")
+    return pairs
+
+
+def replay(system: catalogue.System) -> list[Result]:
+    """The results of all pairs of a system. Raises `Stop` when its manifest, schemas or mappings are wrong."""
+    ends = {pair.end: workbench.End(system, pair.end) for pair in find(system)}
+    return [_replayed(system, ends[pair.end], pair) for pair in find(system)]
+
+
+def coverage(system: catalogue.System, results: Sequence[Result]) -> list[Covered]:
+    """For each mapping file of a system, how often the good samples use its rules, in the order of the files."""
+    ends = [workbench.End(system, name) for name in (*system.manifest.feeds, *system.manifest.sinks)]
+    compiled = {end.manifest.mapping: end.mapping for end in ends}
+    files = {end.manifest.name: end.manifest.mapping for end in ends}
+    rows: dict[str, list[dict[str, Any]]] = {file: [] for file in compiled}
+    for result in results:
+        if result.pair.kind != "bad":
+            rows[files[result.pair.end]].extend(result.rows)
+    return [Covered(system.name, file, lineage.coverage(compiled[file], found)) for file, found in sorted(rows.items())]
+
+
+def _pair(system: catalogue.System, name: str) -> Pair | None:
+    match = _NAME.fullmatch(name)
+    if not match:
+        raise _wrong(system, name, "this is not the name of a sample", _HINT)
+    outward = match["part"] in ("change", "sent")
+    ends = list(system.manifest.sinks if outward else system.manifest.feeds)
+    if match["end"] not in ends:
+        word = "sink" if outward else "feed"
+        raise _wrong(system, name, f"the system has no {word} {match['end']!r}", f"Its {word}s: {', '.join(ends) or 'none'}")
+    if match["part"] not in _PARTNER:
+        return None
+    kind, part = _PARTNER[match["part"]]
+    stem = f"samples/{match['end']}/{match['name']}.{part}."
+    wanted = next((other for other in sorted(system.files) if other.startswith(stem)), None)
+    if wanted is None:
+        raise _wrong(system, name, f"a sample without its .{part} file", f"Add {stem}json")
+    return Pair(system.name, match["end"], kind, name, wanted)
+
+
+def _wrong(system: catalogue.System, name: str, detail: str, hint: str) -> errors.BadManifest:
+    return errors.BadManifest(detail, place=errors.Place(f"{system.name}/{name}"), hint=hint)
+
+
+def _replayed(system: catalogue.System, end: workbench.End, pair: Pair) -> Result:
+    given, wanted = system.files[pair.given], system.files[pair.wanted]
+    if pair.kind == "change":
+        return _outward(end, pair, json.loads(given), wanted)
+    found = end.receive(given)
+    failures = [
+        {"record": number, "stage": each.stage, "code": each.code, "path": each.path, "reason": each.reason}
+        for number, each in found.failures
+    ]
+    rows = tuple(found.rows)
+    if pair.kind == "bad":
+        return Result(pair, differences.of_failures(json.loads(wanted), failures), differences.pretty(failures), rows)
+    records = [{"entity": one.kind, "key": one.key, "sequence": one.sequence, "op": one.op, "state": one.state} for one in found.records]
+    trouble = "\n".join(f"record {each['record']} failed at {each['stage']}: {each['reason']}" for each in failures)
+    return Result(pair, trouble or differences.of_values(json.loads(wanted), records), differences.pretty(records), rows)
+
+
+def _outward(end: workbench.End, pair: Pair, given: Any, wanted: bytes) -> Result:
+    changes: list[dict[str, Any]] = given if isinstance(given, list) else [given]
+    trouble = "\n".join(f"change {number}: {line}" for number, change in enumerate(changes) for line in _uncanonical(change))
+    if trouble:
+        return Result(pair, trouble, b"", ())
+    try:
+        sent = end.send(changes)
+    except errors.Reject as error:
+        return Result(pair, str(error), b"", tuple(changes))
+    encoding = str(end.manifest.format.get("encoding", "utf-8"))
+    return Result(pair, differences.of_bytes(wanted, sent, encoding), sent, tuple(changes))
+
+
+def _uncanonical(change: dict[str, Any]) -> Iterator[str]:
+    """What a change has against the envelope and its entity's schema; the state of what was deleted may be empty."""
+    found = canonical.validator("envelope").explain(change)
+    yield from (each.line for each in found)
+    if not found and change["state"]:
+        yield from (f"state.{each.line}" for each in canonical.validator(change["entity"]).explain(change["state"]))
