@@ -116,16 +116,23 @@ def mobile(seed: int, number: int) -> str:
 
 def _citizen(chance: Random, number: int, seed: int) -> tuple[datetime.date, str, bool]:
     """Birth date, 18-digit id and sex. The division in it is one that existed in the year of birth."""
-    serial = (number * _SPREAD + seed * 15_485_863) % (_DAYS * 1000)
-    birth = datetime.date.fromordinal(_FIRST_BIRTH + serial // 1000)
-    order = serial % 1000
+    birth, order = _born(seed, number)
     for _ in range(20):
-        card = _checked(f"{chance.choice(places.divisions()).code}{birth:%Y%m%d}{order:03}")
-        if _existed(card):
-            break
-    else:
-        card = _checked(f"110101{birth:%Y%m%d}{order:03}")
-    return birth, card, order % 2 == 1
+        found = _checked(f"{chance.choice(places.divisions()).code}{birth:%Y%m%d}{order:03}")
+        if _existed(found):
+            return birth, found, order % 2 == 1
+    return *card(seed, number), order % 2 == 1
+
+
+def card(seed: int, number: int) -> tuple[datetime.date, str]:
+    """Birth date and 18-digit id of somebody born in the middle of Beijing; no other `number` has it."""
+    birth, order = _born(seed, number)
+    return birth, _checked(f"110101{birth:%Y%m%d}{order:03}")
+
+
+def _born(seed: int, number: int) -> tuple[datetime.date, int]:
+    serial = (number * _SPREAD + seed * 15_485_863) % (_DAYS * 1000)
+    return datetime.date.fromordinal(_FIRST_BIRTH + serial // 1000), serial % 1000
 
 
 def _existed(card: str) -> bool:

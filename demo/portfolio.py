@@ -44,8 +44,9 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What is used. Owner, user and payer are customers; `accounts` are (account number, percent)."""
+    """What is used. `id` is BOSS's, `number` what people dial; owner, user and payer are customers; `accounts` are (number, percent)."""
 
+    id: str
     number: str
     product: str
     owner: str
@@ -155,6 +156,7 @@ def _subscription(chance: Random, seed: int, serial: int, customer: people.Custo
     start = people.NOW.date() - datetime.timedelta(days=chance.randrange(1, 3000))
     other = people.customer_number(max(0, serial // 8 - chance.randrange(1, 50)))
     return Subscription(
+        f"PI{serial:010}",
         f"{'KD' if product in _FIXED else ''}{people.mobile(seed, serial)}",
         product,
         owner=customer.number,
@@ -183,13 +185,13 @@ def orders(seed: int, number: int, customer: people.Customer, used: Sequence[Sub
 
 def _order(chance: Random, number: int, index: int, customer: people.Customer, used: Sequence[Subscription]) -> Order:
     one = chance.choice(used)
-    lines = [Line("add", one.product, one.number)]
+    lines = [Line("add", one.product, one.id)]
     if chance.random() < 0.3:
         lines.append(
             Line(
                 chance.choice(["add", "modify"]),
                 "GVPN" if customer.kind == "organization" else "ADD10G",
-                one.number,
+                one.id,
                 chance.choice([1, 1, 2]),
             )
         )

@@ -72,6 +72,6 @@ def test_whatever_is_pointed_at_exists() -> None:
             assert one.product in codes
             assert {account for account, _ in one.accounts} <= accounts
             assert sum(share for _, share in one.accounts) == 100
-        own = {one.number for one in held.subscriptions}
+        own = {one.id for one in held.subscriptions}
         assert all(line.subscription in own and line.product in codes for order in held.orders for line in order.lines)
     assert len(set(numbers)) == len(numbers)
