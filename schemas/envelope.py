@@ -17,7 +17,7 @@ class Message:
     """What a source pushed, as it goes into the inbox log.
 
     `message_id` is the caller's id or None; `records` is what the door counted; `parent` and `order` are set for a
-    corrected copy only: the inbox id that it replaces, and the order value that it keeps.
+    corrected copy only: the dead letter that it answers, and the place of arrival that it keeps.
     """
 
     source: str

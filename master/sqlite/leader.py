@@ -1,0 +1,216 @@
+"""The apply leader's reads and writes in SQLite: set-based, a handful of statements for a slice of any size."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import orjson
+
+from master import ids
+from master.records import Effects, Golden, SourceId, SourceRecord, Tally
+from master.sqlite import leases, letters
+from master.sqlite.database import Database
+from master.store import Fence
+
+SOURCE = "s.entity, s.source, s.key, s.golden, s.sequence, s.sequenced, s.op, s.digest, s.match_key, s.message, s.row, s.state"
+GOLDEN = "g.n, g.id, g.entity, g.version, g.seq, g.members, g.live"
+
+READ_SOURCES = f"""
+SELECT {SOURCE}, {GOLDEN} FROM json_each(?1) j
+CROSS JOIN source_record s ON s.entity = ?2 AND s.source = ?3 AND s.key = j.value
+LEFT JOIN golden g ON g.n = s.golden
+"""
+READ_MATCHES = f"""
+SELECT s.match_key, {GOLDEN} FROM json_each(?1) j
+CROSS JOIN source_record s INDEXED BY source_record_match ON s.entity = ?2 AND s.match_key = j.value
+CROSS JOIN golden g ON g.n = s.golden WHERE s.match_key IS NOT NULL
+"""
+READ_WAITING = f"""
+SELECT d.key, {GOLDEN} FROM json_each(?1) j
+CROSS JOIN dangling d ON d.entity = ?2 AND d.source = ?3 AND d.key = j.value
+CROSS JOIN golden g ON g.n = d.golden ORDER BY d.key, d.golden
+"""
+READ_MEMBERS = f"SELECT {SOURCE} FROM json_each(?1) j CROSS JOIN source_record s ON s.golden = j.value"
+READ_BODIES = "SELECT c.golden, c.state FROM json_each(?1) j CROSS JOIN change c ON c.seq = j.value"
+
+WRITE_SOURCE = """
+INSERT OR REPLACE INTO source_record (entity, source, key, golden, sequence, sequenced, op, digest, match_key, message, row, state)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+WRITE_GOLDEN = """
+INSERT INTO golden (n, id, entity, version, seq, members, live) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (n) DO UPDATE SET version = excluded.version, seq = excluded.seq, members = excluded.members, live = excluded.live
+"""
+WRITE_CHANGE = """
+INSERT INTO change (seq, golden, entity, version, op, source, message, row, at, revision, changed, state)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+WRITE_SETTLED = """
+INSERT INTO settled (message, applied, unchanged, stale, dead, first_seq, last_seq, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (message) DO UPDATE SET applied = applied + excluded.applied, unchanged = unchanged + excluded.unchanged,
+    stale = stale + excluded.stale, dead = dead + excluded.dead, at = excluded.at,
+    first_seq = CASE first_seq WHEN 0 THEN excluded.first_seq ELSE first_seq END, last_seq = max(last_seq, excluded.last_seq)
+"""
+MOVE_LANE = """
+UPDATE lane SET mark = ?, mark_row = ?, applied = applied + ?, unchanged = unchanged + ?, stale = stale + ?, dead = dead + ? WHERE id = ?
+"""
+
+
+class Leader:
+    """Opens slices."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def slice(self, fence: Fence) -> Iterator[LeaderTransaction]:
+        """One transaction; the fence is checked inside it."""
+        with self._database.write() as writer:
+            leases.check(writer, fence)
+            yield LeaderTransaction(writer)
+
+    def contended(self) -> bool:
+        """Others wait for the writer at this moment."""
+        return self._database.gate.waiting() > 0
+
+
+class LeaderTransaction:
+    """Reads and writes of one slice."""
+
+    def __init__(self, writer: sqlite3.Connection) -> None:
+        self._writer = writer
+
+    def counters(self) -> tuple[int, int]:
+        """The next golden number and the next sequence number."""
+        query = "SELECT (SELECT coalesce(max(n), 0) + 1 FROM golden), (SELECT coalesce(max(seq), 0) + 1 FROM change)"
+        golden, seq = self._writer.execute(query).fetchone()
+        return golden, seq
+
+    def sources(self, wanted: Iterable[SourceId]) -> list[tuple[SourceRecord, Golden | None]]:
+        """The source records of these ids with their golden records, bodies left out."""
+        found: list[tuple[SourceRecord, Golden | None]] = []
+        for (entity, source), keys in _grouped(wanted).items():
+            for row in self._writer.execute(READ_SOURCES, (orjson.dumps(keys).decode(), entity, source)):
+                found.append((_source(row), _golden(row, 12) if row[12] is not None else None))
+        return found
+
+    def matches(self, keys: Iterable[tuple[str, str]]) -> list[tuple[str, str, Golden]]:
+        """(entity, match key, golden record); the oldest golden record of each."""
+        by_entity: dict[str, list[str]] = defaultdict(list)
+        for entity, key in keys:
+            by_entity[entity].append(key)
+        found: dict[tuple[str, str], Golden] = {}
+        for entity, wanted in by_entity.items():
+            for row in self._writer.execute(READ_MATCHES, (orjson.dumps(wanted).decode(), entity)):
+                golden = _golden(row, 1)
+                if golden.n < found.get((entity, row[0]), golden).n or (entity, row[0]) not in found:
+                    found[entity, row[0]] = golden
+        return [(entity, key, golden) for (entity, key), golden in found.items()]
+
+    def waiting(self, wanted: Iterable[SourceId]) -> list[tuple[SourceId, Golden]]:
+        """Who points to these ids without having found them."""
+        if self._writer.execute("SELECT 1 FROM dangling LIMIT 1").fetchone() is None:
+            return []
+        found: list[tuple[SourceId, Golden]] = []
+        for (entity, source), keys in _grouped(wanted).items():
+            for row in self._writer.execute(READ_WAITING, (orjson.dumps(keys).decode(), entity, source)):
+                found.append(((entity, source, row[0]), _golden(row, 1)))
+        return found
+
+    def members(self, goldens: Iterable[int]) -> list[SourceRecord]:
+        """Every source record of these golden records."""
+        numbers = list(goldens)
+        if not numbers:
+            return []
+        return [_source(row) for row in self._writer.execute(READ_MEMBERS, (orjson.dumps(numbers).decode(),))]
+
+    def bodies(self, goldens: Iterable[Golden]) -> None:
+        """Fill in `body` from each one's newest change."""
+        by_number = {golden.n: golden for golden in goldens}
+        seqs = orjson.dumps([golden.seq for golden in by_number.values()]).decode()
+        for number, state in self._writer.execute(READ_BODIES, (seqs,)):
+            by_number[number].body = state
+
+    def write(self, effects: Effects, marks: Mapping[int, tuple[int, int]], revisions: Mapping[int, int], at: int) -> None:
+        """Write everything that the slice did, and move the lanes' marks over it."""
+        writer = self._writer
+        writer.executemany(WRITE_SOURCE, [_source_row(effects.sources[key]) for key in sorted(effects.sources)])
+        writer.executemany(WRITE_GOLDEN, [_golden_row(effects.goldens[n]) for n in sorted(effects.goldens)])
+        writer.executemany(
+            WRITE_CHANGE,
+            [
+                (
+                    c.seq, c.golden.n, c.golden.entity, c.version, c.op, c.source, c.message, c.row, at, revisions.get(c.message, 0),
+                    orjson.dumps(c.changed) if c.changed is not None else None, c.body,
+                )
+                for c in effects.changes
+            ],
+        )  # fmt: skip
+        if effects.arrived:
+            writer.executemany("DELETE FROM dangling WHERE entity = ? AND source = ? AND key = ?", list(effects.arrived))
+        if effects.dangling:
+            pointing = [(*target, golden) for target, golden in effects.dangling]
+            writer.executemany("INSERT OR IGNORE INTO dangling (entity, source, key, golden) VALUES (?, ?, ?, ?)", pointing)
+        self._settle(effects, marks, at)
+
+    def _settle(self, effects: Effects, marks: Mapping[int, tuple[int, int]], at: int) -> None:
+        writer = self._writer
+        first = effects.changes[0].seq if effects.changes else 0
+        last = effects.changes[-1].seq if effects.changes else 0
+        tallies = effects.tallies
+        writer.executemany(
+            WRITE_SETTLED, [(m, t.applied, t.unchanged, t.stale, t.dead, first, last, at) for m, t in tallies.items()]
+        )
+        lanes = self._lanes_of(list(tallies))
+        sums: dict[int, Tally] = defaultdict(Tally)
+        for message, tally in tallies.items():
+            total = sums[lanes[message][0]]
+            total.applied += tally.applied
+            total.unchanged += tally.unchanged
+            total.stale += tally.stale
+            total.dead += tally.dead
+        for lane, (mark, row) in marks.items():
+            t = sums[lane]
+            writer.execute(MOVE_LANE, (mark, row, t.applied, t.unchanged, t.stale, t.dead, lane))
+        for row_, failure in effects.letters:
+            letters.bury(writer, lanes[row_.message][0], row_.message, row_.number, 1, failure, at)
+        for message, (_, parent) in lanes.items():
+            if parent is not None and not tallies[message].dead:
+                letters.resolve(writer, parent, message, "resolved", "a corrected copy was applied", at)
+
+    def _lanes_of(self, messages: Sequence[int]) -> dict[int, tuple[int, int | None]]:
+        query = "SELECT i.id, i.lane, i.parent FROM json_each(?) j CROSS JOIN inbox i ON i.id = j.value"
+        return {row[0]: (row[1], row[2]) for row in self._writer.execute(query, (orjson.dumps(messages).decode(),))}
+
+
+def _grouped(wanted: Iterable[SourceId]) -> dict[tuple[str, str], list[str]]:
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for entity, source, key in wanted:
+        groups[entity, source].append(key)
+    for keys in groups.values():
+        keys.sort()
+    return groups
+
+
+def _source(row: Sequence[object]) -> SourceRecord:
+    entity, source, key, golden, sequence, sequenced, op, digest, match_key, message, number, state = row[:12]
+    return SourceRecord((entity, source, key), golden, sequence, bool(sequenced), op, digest, match_key, message, number, state)  # type: ignore[arg-type]
+
+
+def _golden(row: Sequence[object], start: int) -> Golden:
+    n, public, entity, version, seq, members, live = row[start : start + 7]
+    return Golden(n, ids.unpack(public), entity, version, seq, members, bool(live))  # type: ignore[arg-type]
+
+
+def _source_row(record: SourceRecord) -> tuple[object, ...]:
+    return (
+        *record.id, record.golden, record.sequence, record.sequenced, record.op, record.digest, record.match_key,
+        record.message, record.row, record.state,
+    )  # fmt: skip
+
+
+def _golden_row(golden: Golden) -> tuple[object, ...]:
+    return (golden.n, ids.pack(golden.id), golden.entity, golden.version, golden.seq, golden.members, golden.live)

@@ -1,0 +1,159 @@
+"""The readers of the change log in SQLite."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from master import ids
+from master.sqlite import leases, letters
+from master.sqlite.database import Database
+from master.store import Attempt, Fence, Parked, Progress, Settlement
+from schemas.envelope import Change, Failure
+
+TALLIES = ("matched", "delivered", "superseded", "suppressed", "dead", "pending", "resolved")
+PROGRESS = f"SELECT name, state, reason, mark, settled, failures, retry_at, {', '.join(TALLIES)} FROM subscription"
+CHANGE = "c.seq, c.entity, g.id, c.version, c.op, c.changed, c.state, c.source, c.message, c.row, c.at"
+CHANGES = f"SELECT {CHANGE}, c.golden FROM change c JOIN golden g ON g.n = c.golden WHERE c.seq > ? ORDER BY c.seq LIMIT ?"
+CHANGES_OF = f"""
+SELECT {CHANGE} FROM change c JOIN golden g ON g.n = c.golden WHERE c.golden = ? AND c.seq BETWEEN ? AND ? ORDER BY c.seq
+"""
+PARKED = """
+SELECT id, golden, from_seq, last_seq, records, attempts, first_at, due_at, state FROM dead_letter
+WHERE subscription = ? AND state IN ('waiting', 'dead')
+"""
+PARK = """
+INSERT INTO dead_letter (state, stage, code, path, reason, fingerprint, records, attempts, first_at, last_at, due_at,
+                         subscription, golden, from_seq, last_seq, payload)
+VALUES (?, 'deliver', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+PARK_AGAIN = """
+UPDATE dead_letter SET state = ?, code = ?, path = ?, reason = ?, fingerprint = ?, records = ?, attempts = ?, last_at = ?, due_at = ?,
+                       from_seq = ?, last_seq = ?, payload = ? WHERE id = ?
+"""
+DELIVERED = """
+INSERT INTO delivery (subscription, first_seq, last_seq, records, outcome, attempts, revision, started_at, finished_at, detail)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+def change(row: Sequence[Any]) -> Change:
+    """A row of CHANGE as a value."""
+    seq, entity, public, version, op, changed, state, source, message, number, at = row[:11]
+    fields = orjson.loads(changed) if changed is not None else None
+    return Change(seq, entity, ids.unpack(public), version, op, fields, orjson.loads(state), source, message, number, at)
+
+
+class Subscriptions:
+    """One row a reader; what it settled moves in one transaction with its tallies."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def join(self, name: str, revision: int, mark: int | None = None) -> Progress:
+        """The reader's row, made on first use; a new reader starts at `mark`, by default at the log's beginning."""
+        with self._database.write() as writer:
+            writer.execute(
+                "INSERT INTO subscription (name, state, revision, mark) VALUES (?, 'active', ?, ?) ON CONFLICT (name) DO UPDATE SET revision = excluded.revision",
+                (name, revision, mark or 0),
+            )
+            return _progress(writer.execute(f"{PROGRESS} WHERE name = ?", (name,)).fetchone())
+
+    def all(self) -> list[Progress]:
+        """Every subscription."""
+        return [_progress(row) for row in self._database.read().execute(f"{PROGRESS} ORDER BY name")]
+
+    def changes(self, after: int, limit: int) -> list[tuple[int, Change]]:
+        """The log beyond `after` with each change's golden number."""
+        return [(row[11], change(row)) for row in self._database.read().execute(CHANGES, (after, limit))]
+
+    def changes_of(self, golden: int, first: int, last: int) -> list[Change]:
+        """One key's part of the log."""
+        return [change(row) for row in self._database.read().execute(CHANGES_OF, (golden, first, last))]
+
+    def head(self) -> int:
+        """The newest sequence number."""
+        return int(self._database.read().execute("SELECT coalesce(max(seq), 0) FROM change").fetchone()[0])
+
+    def settle(self, name: str, fence: Fence, settlement: Settlement) -> None:
+        """Write a step; the fence is checked inside."""
+        with self._database.write() as writer:
+            leases.check(writer, fence)
+            sums = [settlement.tallies.get(tally, 0) for tally in TALLIES]
+            steps = ", ".join(f"{tally} = {tally} + ?" for tally in TALLIES)
+            values = (settlement.mark, json.dumps(settlement.settled), *sums, name)
+            writer.execute(f"UPDATE subscription SET mark = ?, settled = ?, {steps} WHERE name = ?", values)
+            writer.executemany(DELIVERED, [_delivery_row(name, attempt) for attempt in settlement.attempts])
+            for parked, failure in settlement.parked:
+                _park(writer, name, parked, failure, settlement.at)
+            writer.executemany(
+                "UPDATE dead_letter SET last_seq = ?, records = records + ? WHERE subscription = ? AND golden = ? AND state IN ('waiting', 'dead')",
+                [(last, records, name, golden) for golden, last, records in settlement.waiting],
+            )
+            writer.executemany(
+                "UPDATE dead_letter SET state = 'resolved', records = 0, due_at = NULL WHERE id = ?",
+                [(letter,) for letter in settlement.released],
+            )
+
+    def parked(self, name: str) -> list[Parked]:
+        """The keys that wait or are dead."""
+        return [Parked(*row) for row in self._database.read().execute(PARKED, (name,))]
+
+    def set_state(self, name: str, state: str, reason: str) -> None:
+        """active, paused or disabled."""
+        with self._database.write() as writer:
+            writer.execute("UPDATE subscription SET state = ?, reason = ? WHERE name = ?", (state, reason, name))
+
+    def breaker(self, name: str, failures: int, retry_at: int, reason: str) -> None:
+        """How often in a row the endpoint failed, and when to try again."""
+        with self._database.write() as writer:
+            query = "UPDATE subscription SET failures = ?, retry_at = ?, reason = ? WHERE name = ?"
+            writer.execute(query, (failures, retry_at, reason, name))
+
+    def settled_at(self, name: str, seq: int) -> int | None:
+        """When this change was settled at the subscription, None if it is not."""
+        query = "SELECT finished_at FROM delivery WHERE subscription = ? AND last_seq >= ? AND first_seq <= ? ORDER BY last_seq LIMIT 1"
+        row = self._database.read().execute(query, (name, seq, seq)).fetchone()
+        return row[0] if row else None
+
+    def deliveries(self, first: int, last: int) -> list[tuple[str, Attempt]]:
+        """The deliveries that cover this part of the log."""
+        query = """
+            SELECT d.subscription, d.first_seq, d.last_seq, d.records, d.outcome, d.attempts, d.revision, d.started_at, d.finished_at, d.detail
+            FROM subscription s CROSS JOIN delivery d ON d.subscription = s.name AND d.last_seq >= ? AND d.first_seq <= ? ORDER BY d.id
+        """
+        return [(row[0], Attempt(*row[1:])) for row in self._database.read().execute(query, (first, last))]
+
+
+def _progress(row: Sequence[Any]) -> Progress:
+    name, state, reason, mark, settled, failures, retry_at = row[:7]
+    ranges = [(first, last) for first, last in json.loads(settled)]
+    return Progress(name, state, reason, mark, ranges, failures, retry_at, dict(zip(TALLIES, row[7:], strict=True)))
+
+
+def _delivery_row(name: str, a: Attempt) -> tuple[object, ...]:
+    return (name, a.first_seq, a.last_seq, a.records, a.outcome, a.attempts, a.revision, a.started_at, a.finished_at, a.detail)
+
+
+def _park(writer: sqlite3.Connection, name: str, parked: Parked, failure: Failure, at: int) -> None:
+    print_ = letters.fingerprint(name, failure)
+    if parked.id:
+        writer.execute(
+            PARK_AGAIN,
+            (
+                parked.state, failure.code, failure.path, failure.reason, print_, parked.records, parked.attempts,
+                at, parked.due_at, parked.from_seq, parked.last_seq, failure.payload, parked.id,
+            ),
+        )  # fmt: skip
+        return
+    writer.execute(
+        PARK,
+        (
+            parked.state, failure.code, failure.path, failure.reason, print_, parked.records, parked.attempts,
+            parked.first_at, at, parked.due_at, name, parked.golden, parked.from_seq, parked.last_seq, failure.payload,
+        ),
+    )  # fmt: skip
