@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,18 +40,23 @@ class Column:
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of one kind of line."""
+    """The columns of one kind of line; `slices` are (start, end, column) and `width` the sum, in bytes."""
 
     columns: tuple[Column, ...]
     names: tuple[str, ...] = field(init=False)
     known: frozenset[str] = field(init=False)
     checked: tuple[tuple[int, Column], ...] = field(init=False)
+    slices: tuple[tuple[int, int, Column], ...] = field(init=False)
+    width: int = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(column.name for column in self.columns))
         object.__setattr__(self, "known", frozenset(self.names))
         checked = ((at, column) for at, column in enumerate(self.columns) if column.required or column.type != "text")
         object.__setattr__(self, "checked", tuple(checked))
+        ends = list(itertools.accumulate(column.width for column in self.columns))
+        object.__setattr__(self, "slices", tuple(zip([0, *ends], ends, self.columns, strict=False)))
+        object.__setattr__(self, "width", ends[-1] if ends else 0)
 
     def record(self, cells: Sequence[str]) -> dict[str, Any]:
         """Cells by name. Raises `Undecodable` for a wrong number of cells, `SchemaViolation` for a cell."""

@@ -49,7 +49,7 @@ class Fixed:
         return linewise.lines(stream) if self.newline else self._blocks(stream)
 
     def _blocks(self, stream: BinaryIO) -> Iterator[bytes]:
-        width = _width(self._first())
+        width = self._first().width
         rest = b""
         while block := stream.read(width * 4096):
             rest += block
@@ -75,9 +75,8 @@ class Fixed:
         layout, types = self._first(), self.layouts.types
         if types is None:
             return ""
-        start = sum(column.width for column in layout.columns[: types.column])
-        column = layout.columns[types.column]
-        return _stripped(raw[start : start + column.width].decode("latin-1"), column)
+        start, end, column = layout.slices[types.column]
+        return _stripped(raw[start:end].decode("latin-1"), column)
 
     def parser(self, _header: bytes | None, /) -> linewise.Parse:
         """See `linewise.Grammar`."""
@@ -93,26 +92,32 @@ class Fixed:
     def _cells(self, raw: bytes, layout: columns.Layout) -> list[str]:
         if self.newline and raw.endswith(b"\r"):
             raw = raw[:-1]
-        if len(raw) != _width(layout):
+        if len(raw) != layout.width:
             raise errors.Undecodable(
-                f"{len(raw)} bytes where {_width(layout)} are expected",
+                f"{len(raw)} bytes where {layout.width} are expected",
                 hint="Widths count bytes: a Chinese character is 2 or 4 in GB18030, 3 in UTF-8",
             )
         if b"\0" in raw:
             raise errors.Unsafe(f"byte {raw.index(0) + 1} is NUL", hint="Have the sender fill with spaces")
         if raw.isascii():
             text = raw.decode("ascii")
-            return [_stripped(text[start:end], column) for start, end, column in _slices(layout)]
+            return [_stripped(text[start:end], column) for start, end, column in layout.slices]
         self.encoding.decode(raw)  # a wrong byte is named by its place in the line
-        return [_stripped(self._cell(raw[start:end], column), column) for start, end, column in _slices(layout)]
+        return [_stripped(self._cell(raw[start:end], column), column) for start, end, column in layout.slices]
 
     def _cell(self, raw: bytes, column: columns.Column) -> str:
+        if column.align == "left" and column.pad == " ":
+            raw = raw.rstrip(b" ")  # no character ends in this byte
+        if raw.isascii():
+            return raw.decode("ascii")
         try:
             return self.encoding.decode(raw)
         except errors.Undecodable as error:
-            place = errors.Place(path=column.name)
             raise errors.Undecodable(
-                "the column ends or begins inside a character", place=place, value=raw.hex(" "), hint="Check the widths: they count bytes"
+                "the column ends or begins inside a character",
+                place=errors.Place(path=column.name),
+                value=raw.hex(" "),
+                hint="Check the widths: they count bytes",
             ) from error
 
     def frame(self, raw: bytes) -> dict[str, str]:
@@ -149,18 +154,6 @@ class Fixed:
         return raw.rjust(column.width, pad) if column.align == "right" else raw.ljust(column.width, pad)
 
 
-def _slices(layout: columns.Layout) -> list[tuple[int, int, columns.Column]]:
-    slices, start = [], 0
-    for column in layout.columns:
-        slices.append((start, start + column.width, column))
-        start += column.width
-    return slices
-
-
-def _width(layout: columns.Layout) -> int:
-    return sum(column.width for column in layout.columns)
-
-
 def _stripped(cell: str, column: columns.Column) -> str:
     """Without the padding. An unfilled column is empty; zeros alone are the number zero."""
     if column.align == "left":
@@ -178,7 +171,7 @@ def build(given: options.Options) -> formats.Format:
     if layouts.default is None and not layouts.kinds:
         raise given.wrong("columns are needed", hint="columns: [{name: NAME, width: 20}, ...]")
     newline = _NEWLINES[given.choice("newline", _NEWLINES, "lf")]
-    widths = {_width(layout) for layout in (layouts.default, *layouts.kinds.values()) if layout}
+    widths = {layout.width for layout in (layouts.default, *layouts.kinds.values()) if layout}
     if not newline and len(widths) > 1:
         raise given.wrong("without line ends all kinds of lines are equally wide", "newline", value=sorted(widths))
     return linewise.Linewise(Fixed(encodings.build(given), layouts, newline))

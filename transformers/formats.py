@@ -91,9 +91,9 @@ def _json(given: options.Options) -> Format:
 
 
 def _xml(given: options.Options) -> Format:
-    from transformers import xml
+    from transformers import xmlrecords
 
-    return xml.build(given)
+    return xmlrecords.build(given)
 
 
 def _delimited(given: options.Options) -> Format:

@@ -4,172 +4,19 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 import orjson
 
 from schemas import errors
 from schemas.envelope import Mapped
-from transformers import columns, encodings, formats, linewise, options
+from transformers import columns, encodings, formats, linewise, options, strictjson
 
-DEEPEST = 64
-_MOST = 2**63 - 1
-_BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(r"[ \t\n\r]*")
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _SCAN = json.JSONDecoder().raw_decode
-
-
-class _Doubtful(Exception):
-    """Never leaves this module: the slow look finds the place."""
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise _Doubtful
-    return made
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > 18 and (len(digits) > 20 or not -_MOST - 1 <= int(digits) <= _MOST):
-        raise _Doubtful
-    return int(digits)
-
-
-def _decimal(digits: str) -> float:
-    value = float(digits)
-    if math.isinf(value):
-        raise _Doubtful
-    return value
-
-
-def _constant(_word: str) -> NoReturn:
-    raise _Doubtful
-
-
-_STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_decimal, parse_constant=_constant)
-
-
-def load(raw: bytes) -> Any:
-    """One JSON text, strictly: UTF-8, no doubled keys, no NaN, no NUL or lone surrogate, 64-bit integers, 64 levels.
-
-    Raises `Undecodable` or `Unsafe` with the JSON path, or line and column, and a hint.
-    """
-    text = _text(raw)
-    try:
-        value = _STRICT.decode(text)
-    except _Doubtful:
-        _explain(text)
-    except json.JSONDecodeError as error:
-        raise errors.Undecodable(error.msg, place=_spot(error)) from error
-    except RecursionError:
-        raise errors.Unsafe(f"it is nested deeper than {DEEPEST} levels") from None
-    if "\\u" in text or text.count("[") + text.count("{") > DEEPEST:
-        _walk(value, "$", 0)
-    return value
-
-
-def _text(raw: bytes) -> str:
-    raw = raw.removeprefix(_BOM)
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        place = errors.Place(path=f"line {line}")
-        hint = "JSON is UTF-8 (RFC 8259, 8.1)"
-        raise errors.Undecodable(
-            f"byte {error.start + 1} is not UTF-8", place=place, value=f"0x{raw[error.start]:02X}", hint=hint
-        ) from error
-
-
-def _spot(error: json.JSONDecodeError) -> errors.Place:
-    line = f"line {error.lineno} " if error.lineno > 1 else ""
-    return errors.Place(path=f"{line}column {error.colno}")
-
-
-class _Pairs(list[tuple[str, Any]]):
-    """An object as it was written."""
-
-
-@dataclass(frozen=True)
-class _Raw:
-    """A number or constant as it was written."""
-
-    text: str
-
-
-def _explain(text: str) -> NoReturn:
-    """The slow look at a text in which the quick one found something doubtful."""
-    try:
-        written = json.JSONDecoder(object_pairs_hook=_Pairs, parse_int=_Raw, parse_float=_Raw, parse_constant=_Raw).decode(text)
-    except json.JSONDecodeError as error:
-        raise errors.Undecodable(error.msg, place=_spot(error)) from error
-    except RecursionError:
-        raise errors.Unsafe(f"it is nested deeper than {DEEPEST} levels") from None
-    _walk(written, "$", 0)
-    raise errors.Undecodable("it holds what parsers read differently")
-
-
-def _walk(value: Any, path: str, depth: int) -> None:
-    """Raises for the first thing that the hub does not take in."""
-    if isinstance(value, str):
-        _storable(value, path)
-    elif isinstance(value, _Raw):
-        _number(value.text, path)
-    elif isinstance(value, dict | list):
-        if depth >= DEEPEST:
-            raise errors.Unsafe(f"it is nested deeper than {DEEPEST} levels", place=errors.Place(path=path))
-        if isinstance(value, _Pairs):
-            _pairs(value, path, depth)
-        elif isinstance(value, dict):
-            _members(value.items(), path, depth)
-        else:
-            for at, item in enumerate(value):
-                if isinstance(item, str | dict | list | _Raw):
-                    _walk(item, f"{path}[{at}]", depth + 1)
-
-
-def _pairs(pairs: _Pairs, path: str, depth: int) -> None:
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key in seen:
-            raise errors.Unsafe(
-                f"the key {key!r} stands twice", place=errors.Place(path=path), hint="Parsers differ on which one counts: send it once"
-            )
-        seen.add(key)
-    _members(pairs, path, depth)
-
-
-def _members(pairs: Any, path: str, depth: int) -> None:
-    for key, item in pairs:
-        _storable(key, path)
-        if isinstance(item, str | dict | list | _Raw):
-            _walk(item, f"{path}.{key}", depth + 1)
-
-
-def _storable(text: str, path: str) -> None:
-    found = _UNSTORABLE.search(text)
-    if found:
-        what = "NUL" if found[0] == "\0" else "half of a surrogate pair"
-        raise errors.Unsafe(
-            f"\\u{ord(found[0]):04x} is {what}", place=errors.Place(path=path), hint="No store can keep it: send the text without it"
-        )
-
-
-def _number(text: str, path: str) -> None:
-    place = errors.Place(path=path)
-    if text.lstrip("-").isdigit():
-        if len(text) > 20 or not -_MOST - 1 <= int(text) <= _MOST:
-            raise errors.Unsafe("an integer has more than 64 bits", place=place, value=text, hint="Send it as a string")
-    elif not math.isfinite(float(text)):
-        raise errors.Unsafe(
-            "a number is no finite one", place=place, value=text, hint="JSON has no NaN or Infinity (RFC 8259, 6); send null"
-        )
 
 
 def _dump(value: Any) -> bytes:
@@ -190,26 +37,31 @@ class Document:
 
     def inspect(self, body: bytes) -> int:
         """See `Format.inspect`."""
-        return len(self._records(load(body)))
+        return len(self._records(strictjson.load(body)))
 
     def read(self, body: bytes) -> Iterator[formats.Row | formats.Bad]:
         """See `Format.read`; the door has looked at the body before, so this is the quick parser."""
         try:
-            value = orjson.loads(body.removeprefix(_BOM))
+            value = orjson.loads(body.removeprefix(strictjson.BOM))
             records = self._records(value)
         except (orjson.JSONDecodeError, errors.Reject) as error:
             wrong = error if isinstance(error, errors.Reject) else errors.Undecodable(str(error))
             yield formats.bad(0, wrong, "", body)
             return
-        listed = bool(self.path) or isinstance(value, list)
         base = "$" + "".join(f".{part}" for part in self.path)
+        listed = bool(self.path) or isinstance(value, list)
+        text, spans = "", None
         for number, record in enumerate(records):
             place = f"{base}[{number}]" if listed else base
             if isinstance(record, dict):
                 yield formats.Row(number, place, record)
-            else:
-                wrong = errors.Undecodable("a record is an object", value=record, hint="Send {...}, or a list of them")
-                yield formats.bad(number, wrong, place, self.excerpt(body, number))
+                continue
+            if spans is None:
+                text = strictjson.text(body)
+                spans = _spans(text, self.path)
+            payload = _wrapped(text, spans, [spans[number]]) if spans else body
+            wrong = errors.Undecodable("a record is an object", value=record, hint="Send {...}, or a list of them")
+            yield formats.bad(number, wrong, place, payload)
 
     def _records(self, value: Any) -> list[Any]:
         at = "$"
@@ -227,7 +79,7 @@ class Document:
     def excerpt(self, body: bytes, number: int) -> bytes:
         """See `Format.excerpt`; numbers keep the digits that were sent."""
         try:
-            text = _text(body)
+            text = strictjson.text(body)
             spans = _spans(text, self.path)
         except (errors.Reject, ValueError, RecursionError):
             return body
@@ -252,10 +104,10 @@ class Document:
     def split(self, stream: BinaryIO, rows: int) -> Iterator[bytes]:
         """See `Format.split`; a document is read whole."""
         body = stream.read()
-        load(body)
-        text = _text(body)
+        strictjson.load(body)
+        text = strictjson.text(body)
         spans = _spans(text, self.path)
-        if not spans and self._records(load(body)):
+        if not spans and self._records(strictjson.load(body)):
             yield body
         for start in range(0, len(spans), rows):
             yield _wrapped(text, spans, spans[start : start + rows])
@@ -344,7 +196,7 @@ class Lines:
 
 
 def _record(raw: bytes) -> dict[str, Any]:
-    value = load(raw)
+    value = strictjson.load(raw)
     if not isinstance(value, dict):
         raise errors.Undecodable("a record is an object", value=value)
     return value
