@@ -61,7 +61,7 @@ def made(page: Page, node: rules.Value, scope: Scope, name: str, hit: str = "") 
 
 def condition(page: Page, when: rules.When, scope: Scope) -> str:
     """A condition as an expression."""
-    page.rule(when.rule, scope.row)
+    page.rule(when.rule, "None")  # not the row: it would go into the message, with all that it holds of a person
     call = f"{page.object(when.condition, 'w')}({scope.row})"
     if not page.tracing:
         return call
