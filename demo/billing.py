@@ -70,16 +70,17 @@ def account_file(rows: Sequence[Sequence[str]], name: str) -> File:
 def raw_account_file(lines: Sequence[bytes], name: str, total: object) -> File:
     """The same of lines as they are, with the sum that the control file is to say."""
     body = b"".join(line + b"\r\n" for line in lines)
-    return File("billing/accounts", ACCOUNTS, name, body, _control(name, len(lines), len(body), total, _md5(body)), len(lines))
+    return File("billing/accounts", ACCOUNTS, name, body, control(name, len(lines), len(body), total, _md5(body)), len(lines))
 
 
 def product_file(rows: Sequence[Sequence[str]], name: str) -> File:
     """Rows under a header; the control file says name|rows|bytes|md5."""
     body = "".join(f"{line}\n" for line in (_PRODUCT_COLUMNS, *map("|".join, rows))).encode(ENCODING)
-    return File("billing/products", PRODUCTS, name, body, _control(name, len(rows), len(body), _md5(body)), len(rows))
+    return File("billing/products", PRODUCTS, name, body, control(name, len(rows), len(body), _md5(body)), len(rows))
 
 
-def _control(*values: object) -> bytes:
+def control(*values: object) -> bytes:
+    """A control file: one line of values with | between."""
     return ("|".join(map(str, values)) + "\n").encode()
 
 

@@ -21,9 +21,11 @@ class Finding(NamedTuple):
 class Attempt(NamedTuple):
     """One line of a client's log; `id` is the client's own number for the try, the same on `invoke` and on its outcome.
 
+    `source` is the system, as it stands in the inbox.
     `ok`: acknowledged. `fail`: refused for certain. `unknown`: anything else; a try with `invoke` alone is unknown too.
     `message_id` is None where the client sends none (every copy is then a message of its own); for feeds whose identity is
-    the body it is the body's digest. `chunked`: a file, whose parts are stored as `message_id:n` and whose `records` add up.
+    the body it is the body's digest. `chunked`: a file, named by the first 24 digits of its SHA-256, whose parts stand in
+    the inbox as `name:n` (see parts.names) and whose `records` add up.
     """
 
     id: str

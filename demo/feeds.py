@@ -18,8 +18,7 @@ T = TypeVar("T")
 class Push:
     """One message on its way to the hub; `source` is system/feed, `message_id` None where the system gives none.
 
-    Pushes of one `lane` are sent one after the other; those without one in any order. `chunked`: a whole file, named by the
-    first 24 digits of its SHA-256, as the hub names its parts.
+    Pushes of one `lane` are sent one after the other; those without one in any order.
     """
 
     source: str
@@ -28,7 +27,11 @@ class Push:
     message_id: str | None
     records: int = 1
     lane: int | None = None
-    chunked: bool = False
+
+    @property
+    def system(self) -> str:
+        """Who sends it: ids are a system's own, whatever the feed."""
+        return self.source.partition("/")[0]
 
     @property
     def digest(self) -> str:

@@ -27,9 +27,7 @@ class Journal:
 
     def invoke(self, push: Push) -> Attempt:
         """Write down that this is about to be sent."""
-        attempt = Attempt(
-            f"{self._prefix}.{next(self._numbers)}", push.source, push.message_id, push.digest, push.records, "invoke", None, push.chunked
-        )
+        attempt = Attempt(f"{self._prefix}.{next(self._numbers)}", push.system, push.message_id, push.digest, push.records, "invoke")
         self._write(attempt)
         return attempt
 

@@ -8,12 +8,13 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters import catalogue, control
-from demo import badness, billing, boss, crm, feeds, telco
+from demo import badness, billing, boss, bulk, crm, feeds, telco
 from schemas import canonical, checks, errors
 from transformers import formats, mapping
 
@@ -150,6 +151,18 @@ def test_files_that_are_not_to_be_trusted_differ_from_their_control_files(untouc
     """In what the label says."""
     with pytest.raises(errors.TotalsDiffer, match=untouched.words):
         totals(untouched.file)
+
+
+@pytest.mark.parametrize("turn", [0, 3])
+def test_large_files_agree_with_their_control_files(tmp_path: Path, turn: int) -> None:
+    """Over several blocks; every row is an account of its own, and another turn changes each."""
+    path = bulk.write(tmp_path, "ACCT_1.txt", 20_500, first=7, turn=turn)
+    body, said = path.read_bytes(), path.with_name("ACCT_1.txt.ctl").read_bytes()
+    totals(billing.File("billing/accounts", billing.ACCOUNTS, "ACCT_1.txt", body, said, 20_500))
+    assert len({line.split(b"|")[0] for line in body.splitlines()}) == 20_500
+    assert bodies("billing/accounts", b"".join(body.splitlines(keepends=True)[:50]))["account"] == 50
+    other = bulk.write(tmp_path, "ACCT_2.txt", 20_500, first=7, turn=turn + 1).read_bytes()
+    assert all(before != after for before, after in zip(body.splitlines(), other.splitlines(), strict=True))
 
 
 def test_load_bodies_are_distinct_changes() -> None:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 import asyncssh
 import pytest
 
-from adapters import catalogue
-from demo import badness, billing, child, feeds, history, journal, load, operator, sender, sftp_server, telco, wire
+from adapters import catalogue, contract, control, protocols
+from demo import badness, billing, child, feeds, history, journal, load, operator, parts, sender, sftp_server, telco, wire
 from demo.evidence import Store
-from schemas import errors
+from schemas import envelope, errors
+from transformers import formats
 
 Reply = Callable[[bytes, bytes], tuple[int, bytes]]
 
@@ -219,6 +222,136 @@ def test_the_operator_starts_lays_out_sends_and_stops(tmp_path: Path) -> None:
     report = history.judge(attempts, [], Store())
     assert (report.lost, report.unknown) == (report.acknowledged, 4)
     assert operator.Operator(tmp_path).attempts()[0] == attempts[0]
+
+
+class Door:
+    """Keeps in memory what a source hands over."""
+
+    def __init__(self) -> None:
+        self.files = Claims()
+        self.messages: list[envelope.Message] = []
+
+    def receive(self, messages: Sequence[envelope.Message]) -> list[envelope.Receipt | errors.Reject]:
+        self.messages += messages
+        return [envelope.Receipt(len(self.messages)) for _ in messages]
+
+    def park(self, message: envelope.Message, reason: errors.Reject) -> envelope.Receipt:
+        raise AssertionError(reason)
+
+    def stored(self, source: str, message_ids: Sequence[str]) -> set[str]:
+        return {str(message.message_id) for message in self.messages if message.source == source} & set(message_ids)
+
+    def busy(self) -> bool:
+        return False
+
+
+class Claims:
+    """Claims that nobody made before."""
+
+    def __init__(self) -> None:
+        self.alarms: dict[str, str] = {}
+
+    def claim(self, file: contract.FileIdentity) -> Literal["new"]:
+        return "new"
+
+    def progress(self, file: contract.FileIdentity, *, rows: int, total: int) -> None: ...
+
+    def finish(self, file: contract.FileIdentity, *, rows: int) -> None: ...
+
+    def alarm(self, system: str, path: str, reason: str) -> None:
+        self.alarms[path] = reason
+
+    def clear(self, system: str, path: str) -> None:
+        self.alarms.pop(path, None)
+
+
+def test_the_hubs_own_adapters_reach_the_operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are fetched over SFTP and from the folder, the doubtful ones stay; drops and webhooks arrive, and are refused when told so."""
+    one = operator.Operator(tmp_path, seed=1, customers=40)
+    try:
+        places = one.start()
+        for name, value in places.environment.items():
+            monkeypatch.setenv(name, value)
+        systems = catalogue.load([catalogue.PACKAGED], places.systems).systems
+        one.lay_out()
+        door = Door()
+        for system, feed in (("billing", "accounts"), ("billing", "products"), ("telco", "customers")):
+            fetch(door, systems[system], feed, tmp_path / "spool", functools.partial(loaded, one, system, feed))
+        whole = parts.names((str(message.message_id), message.body) for message in door.messages)
+        inbox = [
+            {"id": number, "source": m.source, "message_id": renamed(m, whole), "digest": "", "records": form(systems, m).inspect(m.body)}
+            for number, m in enumerate(door.messages, 1)
+        ]
+        report = history.judge(one.attempts(), [], Store(inbox))
+        assert (report.lost, report.unexpected, report.acknowledged) == (0, 0, 4)
+        assert report.accepted > 7043
+        assert len(door.files.alarms) == len(badness.files())
+        item = contract.Item("e1", 1, "product", "G1", 1, "enter")
+        row = "PROD|A|G1|1|P1|套餐|N||100||1|20240101|20991231\n".encode(billing.ENCODING)
+        drop = protocols.sink(systems["billing"], "drop")
+        drop.send(contract.Batch("billing", "b1", row, "text/plain", [item]))
+        drop.close()
+        care = protocols.sink(systems["care"], "webhook")
+        body = json.dumps({"events": [{"eventId": "e2", "type": "order.opened", "orderKey": "G2", "version": 1, "order": {"no": "O1"}}]})
+        batch = contract.Batch("care", "c1", body.encode(), "application/json", [item])
+        care.send(batch)
+        one.refuse("O1")
+        with pytest.raises(errors.Refused, match="O1"):
+            care.send(batch)
+        one.down()
+        with pytest.raises(errors.EndpointDown):
+            care.send(batch)
+        care.close()
+        assert {(got.subscription, got.golden_id) for got in one.received()} == {("billing", "G1"), ("care", "G2")}
+    finally:
+        one.stop()
+
+
+def loaded(one: operator.Operator, system: str, feed: str) -> bool:
+    """Whether all files of a feed stand in its `done` folder."""
+    waiting = [file["sha256"] for file in one.files if file["source"] == f"{system}/{feed}"]
+    return all(attempt.outcome == "ok" for attempt in one.attempts() if attempt.digest in waiting)
+
+
+def renamed(message: envelope.Message, whole: dict[str, str]) -> str:
+    prefix, _, number = str(message.message_id).rpartition(":")
+    return f"{whole[prefix][:24]}:{number}"
+
+
+class Cutter:
+    """A format as a file feed wants it; these files have no trailer."""
+
+    def __init__(self, form: formats.Format) -> None:
+        self.content_type = form.content_type
+        self._form = form
+
+    def split(self, stream: BinaryIO, rows: int) -> Iterator[bytes]:
+        return self._form.split(stream, rows)
+
+    def totals(self, stream: BinaryIO, column: str) -> control.Totals:
+        found = self._form.totals(stream, column)
+        return control.Totals(found.rows, found.sum)
+
+
+def form(systems: Mapping[str, catalogue.System], message: envelope.Message) -> formats.Format:
+    system = systems[message.source]
+    return formats.build(system.manifest.feeds[message.feed].format, system.files)
+
+
+def fetch(door: Door, system: catalogue.System, feed: str, spool: Path, done: Callable[[], bool]) -> None:
+    """Run one file source until `done`."""
+    source = protocols.source(system, feed, Cutter(formats.build(system.manifest.feeds[feed].format, system.files)), spool)
+    assert source is not None
+    stop = threading.Event()
+    thread = threading.Thread(target=source.run, args=(door, stop))
+    thread.start()
+    end = time.monotonic() + 15
+    while not done() and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(0.7)  # one more look at what must stay
+    stop.set()
+    thread.join()
+    source.close()
 
 
 def test_a_child_says_what_went_wrong() -> None:
