@@ -21,7 +21,7 @@ class Finding(NamedTuple):
 class Attempt(NamedTuple):
     """One line of a client's log; `id` is the client's own number for the try, the same on `invoke` and on its outcome.
 
-    `source` is the system, as it stands in the inbox.
+    `source` is system/feed: ids are each feed's own.
     `ok`: acknowledged. `fail`: refused for certain. `unknown`: anything else; a try with `invoke` alone is unknown too.
     `message_id` is None where the client sends none (every copy is then a message of its own); for feeds whose identity is
     the body it is the body's digest. `chunked`: a file, named by the first 24 digits of its SHA-256, whose parts stand in
@@ -72,7 +72,7 @@ class Subscription:
 class Store:
     """The store at the end, as plain rows.
 
-    inbox: id, source, message_id, digest, records (and `parent` for a corrected copy, which no client sent).
+    inbox: id, source (system/feed), message_id, digest, records (and `parent` for a corrected copy, which no client sent).
     changes: seq, entity, golden_id, version, op, message, row (message None: the hub's own compensation).
     golden: id, entity, version, seq. source_records: entity, source, key, golden_id.
     dead: id, stage, state (`dead`, or `resolved` once corrected or discarded), message, row, subscription, records.

@@ -26,8 +26,10 @@ def judge(tries: Sequence[Attempt], inbox: Rows) -> tuple[int, list[Finding]]:
     rows = [row for row in inbox if row.get("parent") is None]
     parts = [row for row in rows if (row["source"], _file_of(row)) in chunked]
     whole = [row for row in rows if (row["source"], _file_of(row)) not in chunked]
-    named = [attempt for attempt in tries if attempt.message_id is not None and not attempt.chunked]
-    nameless = [attempt for attempt in tries if attempt.message_id is None]
+    taken = {(row["source"], row["message_id"]): row["digest"] for row in whole}
+    parked = {attempt.id for attempt in tries if not attempt.chunked and _conflicts(attempt, taken)}
+    named = [attempt for attempt in tries if attempt.message_id is not None and not attempt.chunked and attempt.id not in parked]
+    nameless = [attempt for attempt in tries if attempt.message_id is None or attempt.id in parked]
     results = [
         _files([attempt for attempt in tries if attempt.chunked], parts),
         _named(named, [row for row in whole if row["message_id"] is not None]),
@@ -35,6 +37,13 @@ def judge(tries: Sequence[Attempt], inbox: Rows) -> tuple[int, list[Finding]]:
     ]
     doubled = [Finding("doubled", f"{key} is stored {times} times") for key, times in _keys(rows).items() if times > 1]
     return sum(recovered for recovered, _ in results), [found for _, findings in results for found in findings] + doubled
+
+
+def _conflicts(attempt: Attempt, taken: dict[tuple[str, Any], str]) -> bool:
+    """Its id was used with another body; where nobody could be told (no receipt), it is parked without its id."""
+    key = (attempt.source, attempt.message_id)
+    told = attempt.outcome == "fail" or attempt.receipt is not None
+    return attempt.message_id is not None and not told and taken.get(key, attempt.digest) != attempt.digest
 
 
 def _file_of(row: dict[str, Any]) -> str | None:

@@ -27,7 +27,7 @@ class Journal:
 
     def invoke(self, push: Push) -> Attempt:
         """Write down that this is about to be sent."""
-        attempt = Attempt(f"{self._prefix}.{next(self._numbers)}", push.system, push.message_id, push.digest, push.records, "invoke")
+        attempt = Attempt(f"{self._prefix}.{next(self._numbers)}", push.source, push.message_id, push.digest, push.records, "invoke")
         self._write(attempt)
         return attempt
 

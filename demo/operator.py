@@ -138,8 +138,7 @@ class Operator:
     def _file(self, number: int, file: dict[str, Any]) -> Attempt:
         folder = {"billing/accounts": "sftp/out/accounts", "billing/products": "sftp/out/products"}.get(file["source"], "telco")
         outcome: Outcome = "ok" if (self._folder / folder / "done" / file["name"]).exists() else "unknown"
-        system = file["source"].partition("/")[0]
-        return Attempt(f"file.{number}", system, file["sha256"][:24], file["sha256"], file["rows"], outcome, None, chunked=True)
+        return Attempt(f"file.{number}", file["source"], file["sha256"][:24], file["sha256"], file["rows"], outcome, None, chunked=True)
 
     def received(self) -> list[Received]:
         """The receivers' logs, each in the order of arrival."""

@@ -238,8 +238,8 @@ class Door:
     def park(self, message: envelope.Message, reason: errors.Reject) -> envelope.Receipt:
         raise AssertionError(reason)
 
-    def stored(self, source: str, message_ids: Sequence[str]) -> set[str]:
-        return {str(message.message_id) for message in self.messages if message.source == source} & set(message_ids)
+    def stored(self, source: str, feed: str, message_ids: Sequence[str]) -> set[str]:
+        return {str(one.message_id) for one in self.messages if (one.source, one.feed) == (source, feed)} & set(message_ids)
 
     def busy(self) -> bool:
         return False
@@ -279,7 +279,13 @@ def test_the_hubs_own_adapters_reach_the_operator(tmp_path: Path, monkeypatch: p
             fetch(door, systems[system], feed, tmp_path / "spool", functools.partial(loaded, one, system, feed))
         whole = parts.names((str(message.message_id), message.body) for message in door.messages)
         inbox = [
-            {"id": number, "source": m.source, "message_id": renamed(m, whole), "digest": "", "records": form(systems, m).inspect(m.body)}
+            {
+                "id": number,
+                "source": f"{m.source}/{m.feed}",
+                "message_id": renamed(m, whole),
+                "digest": "",
+                "records": form(systems, m).inspect(m.body),
+            }
             for number, m in enumerate(door.messages, 1)
         ]
         report = history.judge(one.attempts(), [], Store(inbox))
