@@ -51,6 +51,15 @@ class Dialect:
         """Whether a quote or escape stands in the line, so that splitting at delimiters is not enough."""
         return any(mark in raw for mark in self.marks)
 
+    def ended(self, text: str) -> str:
+        """A line without the CR of a CRLF; one that is escaped belongs to the value."""
+        if not text.endswith("\r"):
+            return text
+        before = text[:-1]
+        if self.escape and (len(before) - len(before.rstrip(self.escape))) % 2:
+            return text
+        return before
+
     def reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
         """The library's reader; strict, yet it lets quotes inside unquoted cells pass: `whole` does not."""
         return csv.reader(
@@ -68,7 +77,7 @@ class Dialect:
             return text.split(self.delimiter)
         if self.whole(text):
             try:
-                return next(self.reader(iter([text])))
+                return next(self.reader(iter([text + "\n"])))
             except (csv.Error, StopIteration) as error:
                 raise errors.Undecodable(str(error)) from error
         raise errors.Undecodable(
@@ -77,7 +86,7 @@ class Dialect:
 
     def _why(self, text: str) -> str:
         try:
-            next(self.reader(iter([text])))
+            next(self.reader(iter([text + "\n"])))
         except csv.Error as error:
             return "a quote is opened and not closed" if "unexpected end" in str(error) else f"text follows a closing quote ({error})"
         except StopIteration:
@@ -161,7 +170,7 @@ class Delimited:
         taken = [first]
 
         def feed() -> Iterator[str]:
-            yield self._text(first) + "\n"
+            yield self.encoding.lenient(first) + "\n"
             size = len(first)
             for at in itertools.count():
                 if at == len(ahead):
@@ -173,7 +182,7 @@ class Delimited:
                 if size > linewise.LONGEST or at > 10_000:
                     return
                 taken.append(ahead[at])
-                yield self._text(ahead[at]) + "\n"
+                yield self.encoding.lenient(ahead[at]) + "\n"
 
         try:
             next(self.dialect.reader(feed()))
@@ -182,7 +191,7 @@ class Delimited:
         return taken, self.dialect.whole(self._text(b"\n".join(taken))) is not None
 
     def _text(self, raw: bytes) -> str:
-        return self.encoding.lenient(raw[:-1] if raw.endswith(b"\r") else raw)
+        return self.dialect.ended(self.encoding.lenient(raw))
 
     def role(self, raw: bytes) -> columns.Role:
         """See `linewise.Grammar`."""
@@ -200,13 +209,13 @@ class Delimited:
     def parser(self, header: bytes | None) -> linewise.Parse:
         """See `linewise.Grammar`."""
         layout = self.layouts.default if header is None else self._headed(header)
-        decode, cells, typed = self.encoding.decode, self.dialect.cells, self.layouts.types is not None
+        decode, ended, cells, typed = self.encoding.decode, self.dialect.ended, self.dialect.cells, self.layouts.types is not None
         split, delimiter = self.dialect.plain, self.dialect.delimiter
 
         def parse(raw: bytes) -> dict[str, Any]:
             if b"\0" in raw:
                 raise errors.Unsafe(f"byte {raw.index(0) + 1} is NUL", hint="Have the sender fill with spaces")
-            text = decode(raw[:-1] if raw.endswith(b"\r") else raw)
+            text = ended(decode(raw))
             found = text.split(delimiter) if split else cells(text)
             mine = (self.layouts.of(self._code(raw)) or layout) if typed else layout
             if mine is None:
@@ -219,7 +228,7 @@ class Delimited:
         """The layout in the header's order."""
         place = errors.Place(path="header line")
         try:
-            names = self.dialect.cells(self.encoding.decode(header[:-1] if header.endswith(b"\r") else header))
+            names = self.dialect.cells(self.dialect.ended(self.encoding.decode(header)))
         except errors.Reject as error:
             error.place = place
             raise
@@ -236,7 +245,7 @@ class Delimited:
 
     def frame(self, raw: bytes) -> dict[str, str]:
         """See `linewise.Grammar`."""
-        cells = self.dialect.cells(self.encoding.decode(raw[:-1] if raw.endswith(b"\r") else raw))
+        cells = self.dialect.cells(self.dialect.ended(self.encoding.decode(raw)))
         layout = self.layouts.of(self._code(raw))
         return layout.record(cells) if layout else {str(at): cell for at, cell in enumerate(cells)}
 

@@ -12,10 +12,9 @@ from transformers import formats
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-FULL = [f"C{at}" for at in range(3)]
 
 
-def build(files: Mapping[str, bytes] | None = None, **spec: Any) -> formats.Format:
+def build(files: Mapping[str, bytes] | None = None, /, **spec: Any) -> formats.Format:
     """A format of these keys."""
     return formats.build(spec, files or {})
 

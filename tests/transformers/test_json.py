@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 
@@ -16,9 +17,14 @@ from transformers import formats
 DOOR = build(kind="json")
 SUITE = dict(json_suite())
 # Good JSON that the hub refuses all the same: no two parsers agree on doubled keys, and no store keeps a NUL.
-OURS = {"y_object_duplicated_key.json", "y_object_duplicated_key_and_value.json", "y_string_null_escape.json", "y_object_escaped_null_in_key.json"}
+OURS = {
+    "y_object_duplicated_key.json",
+    "y_object_duplicated_key_and_value.json",
+    "y_string_null_escape.json",
+    "y_object_escaped_null_in_key.json",
+}
 
-TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)))
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
@@ -50,10 +56,8 @@ def test_bad_json_is_refused_with_a_reason(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in SUITE if name.startswith("i_")])
 def test_doubtful_json_is_accepted_or_refused(name: str) -> None:
     """Either, but nothing else."""
-    try:
-        assert DOOR.inspect(SUITE[name]) >= 0
-    except errors.Reject as refused:
-        assert refused.detail
+    with contextlib.suppress(errors.Reject):
+        assert DOOR.inspect(SUITE[name]) == len(list(DOOR.read(SUITE[name])))
 
 
 @pytest.mark.parametrize("name", SUITE)
