@@ -9,10 +9,11 @@ BIN := .venv/bin
 REPORTS := .reports
 ARGS ?=
 
-# The environment is this folder's own, whatever the caller's shell has switched on.
+# The environment is this folder's own, whatever the caller's shell has switched on; certificates are the machine's, as for pip where it is told so.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
+export UV_SYSTEM_CERTS := true
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
