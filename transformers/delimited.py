@@ -5,114 +5,16 @@ from __future__ import annotations
 import collections
 import csv
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from schemas import errors
 from schemas.envelope import Mapped
-from transformers import columns, encodings, formats, linewise, options
+from transformers import columns, dialect, encodings, formats, linewise, options
 
 _NEWLINES = {"lf": "\n", "crlf": "\r\n", "\n": "\n", "\r\n": "\r\n"}
 _WASTE = 4 << 20  # bytes of lookahead spent in vain before broken quotes are no longer untangled line by line
-
-csv.field_size_limit(linewise.LONGEST)
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How cells are told apart. `quote` and `escape` may be empty; a quote inside a quoted cell is doubled."""
-
-    delimiter: str
-    quote: str = ""
-    escape: str = ""
-    newline: str = "\n"
-
-    def __post_init__(self) -> None:
-        out = "".join(map(re.escape, (self.delimiter, self.quote, self.escape)))
-        escaped = f"|{re.escape(self.escape)}." if self.escape else ""
-        cell = f"(?:[^{out}\r\n]{escaped})*+"
-        if self.quote:
-            quote = re.escape(self.quote)
-            cell = f"(?:{quote}(?:[^{quote}{re.escape(self.escape)}]|{quote}{quote}{escaped})*+{quote}|{cell})"
-        record = re.compile(f"{cell}(?:{re.escape(self.delimiter)}{cell})*+", re.DOTALL)
-        object.__setattr__(self, "plain", not self.quote and not self.escape)
-        object.__setattr__(self, "whole", record.fullmatch)
-        object.__setattr__(self, "awkward", re.compile(f"[{out}\r\n]").search)
-        object.__setattr__(self, "marks", tuple(mark.encode("ascii") for mark in (self.quote, self.escape) if mark))
-
-    plain: bool = False
-    whole: Any = None
-    awkward: Any = None
-    marks: tuple[bytes, ...] = ()
-
-    def marked(self, raw: bytes) -> bool:
-        """Whether a quote or escape stands in the line, so that splitting at delimiters is not enough."""
-        return any(mark in raw for mark in self.marks)
-
-    def ended(self, text: str) -> str:
-        """A line without the CR of a CRLF; one that is escaped belongs to the value."""
-        if not text.endswith("\r"):
-            return text
-        before = text[:-1]
-        if self.escape and (len(before) - len(before.rstrip(self.escape))) % 2:
-            return text
-        return before
-
-    def reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
-        """The library's reader; strict, yet it lets quotes inside unquoted cells pass: `whole` does not."""
-        return csv.reader(
-            lines,
-            delimiter=self.delimiter,
-            quotechar=self.quote or None,
-            escapechar=self.escape or None,
-            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
-            strict=True,
-        )
-
-    def cells(self, text: str) -> list[str]:
-        """The cells of a record. Raises `Undecodable`."""
-        if self.plain or not any(mark in text for mark in (self.quote, self.escape) if mark):
-            return text.split(self.delimiter)
-        if self.whole(text):
-            try:
-                return next(self.reader(iter([text + "\n"])))
-            except (csv.Error, StopIteration) as error:
-                raise errors.Undecodable(str(error)) from error
-        raise errors.Undecodable(
-            self._why(text), hint=f"Quote the whole cell with {self.quote} and double the quotes inside" if self.quote else ""
-        )
-
-    def _why(self, text: str) -> str:
-        try:
-            next(self.reader(iter([text + "\n"])))
-        except csv.Error as error:
-            return "a quote is opened and not closed" if "unexpected end" in str(error) else f"text follows a closing quote ({error})"
-        except StopIteration:
-            return "the line ends with an escape character"
-        return "a quote stands inside a cell that is not quoted"
-
-    def join(self, cells: Sequence[str], names: Sequence[str]) -> str:
-        """A line without its end. Raises `Unencodable` for a value that the dialect cannot hold."""
-        if not any(map(self.awkward, cells)):
-            return self.delimiter.join(cells)
-        return self.delimiter.join(map(self._held, cells, names))
-
-    def _held(self, cell: str, name: str) -> str:
-        if not self.awkward(cell):
-            return cell
-        if self.quote:
-            escaped = cell.replace(self.escape, self.escape * 2) if self.escape else cell
-            return self.quote + escaped.replace(self.quote, self.quote * 2) + self.quote
-        if self.escape:
-            return re.sub(f"[{re.escape(self.delimiter)}{re.escape(self.escape)}\r\n]", lambda found: self.escape + found[0], cell)
-        raise errors.Unencodable(
-            "the value holds the delimiter or a line end, and the format has no quotes",
-            place=errors.Place(path=name),
-            value=cell,
-            hint="Set quote, or clean the value in the mapping",
-        )
 
 
 @dataclass(frozen=True)
@@ -120,7 +22,7 @@ class Delimited:
     """The grammar of delimited lines."""
 
     encoding: encodings.Encoding
-    dialect: Dialect
+    dialect: dialect.Dialect
     layouts: columns.Layouts
     header: bool
     keeps_blank: bool
@@ -297,7 +199,7 @@ def build(given: options.Options) -> formats.Format:
         "head",
         "trailer",
     )
-    dialect = _dialect(given)
+    marks = _dialect(given)
     layouts = columns.build(given, fixed=False)
     header = given.flag("header")
     if layouts.default is None and not layouts.kinds and not header:
@@ -308,10 +210,10 @@ def build(given: options.Options) -> formats.Format:
         )
     single = layouts.default is not None and len(layouts.default.names) == 1
     blank = given.choice("blank", ("record", "skip"), "record" if single else "skip")
-    return linewise.Linewise(Delimited(encodings.build(given), dialect, layouts, header, blank == "record"))
+    return linewise.Linewise(Delimited(encodings.build(given), marks, layouts, header, blank == "record"))
 
 
-def _dialect(given: options.Options) -> Dialect:
+def _dialect(given: options.Options) -> dialect.Dialect:
     delimiter = {"tab": "\t"}.get(given.text("delimiter", ","), given.text("delimiter", ","))
     quote = (given.text("quote") if given.spec["quote"] is not None else "") if "quote" in given.spec else '"' if delimiter == "," else ""
     escape = given.text("escape") if given.spec.get("escape") is not None else ""
@@ -322,4 +224,4 @@ def _dialect(given: options.Options) -> Dialect:
             raise given.wrong(f"{key} is one character where quotes or escapes are used", key, value=mark)
     if not delimiter or len({delimiter, quote, escape}) != 3 - (not quote and not escape):
         raise given.wrong("delimiter, quote and escape are three different characters", "delimiter", value=delimiter)
-    return Dialect(delimiter, quote, escape, _NEWLINES[given.choice("newline", _NEWLINES, "lf")])
+    return dialect.Dialect(delimiter, quote, escape, _NEWLINES[given.choice("newline", _NEWLINES, "lf")])
