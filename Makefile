@@ -9,7 +9,7 @@ BIN := .venv/bin
 REPORTS := .reports
 ARGS ?=
 
-# The environment is this folder's own, whatever the caller's shell has switched on; certificates are the machine's, as for pip where it is told so.
+# The environment is this folder's own, whatever the caller's shell has switched on; uv trusts the certificates that the machine trusts.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
