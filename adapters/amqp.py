@@ -159,23 +159,26 @@ class _Consumption:
         if not self._consuming:
             self._consumer.consume()
             self._consuming = True
-        self._drain(0.0 if self._held else _LOOK)
-        while len(self._held) < self._prefetch and self._more():
+        if not self._held:
             self._drain(_LOOK)
+        while 0 < len(self._held) < self._prefetch and self._more():
+            pass
         self._connection.heartbeat_check()
 
     def _more(self) -> bool:
+        """Take one more, if it is there already."""
         if self._memory:
-            before = len(self._held)
-            self._drain(0.0)
-            return len(self._held) > before
+            return self._drain(0.0)
         sock = self._connection.connection.sock
-        return bool(getattr(sock, "pending", lambda: 0)() or select.select([sock], [], [], 0)[0])
+        waiting = getattr(sock, "pending", lambda: 0)() or select.select([sock], [], [], 0)[0]
+        return bool(waiting) and self._drain(_LOOK)
 
-    def _drain(self, seconds: float) -> None:
-        if seconds or self._memory:
-            with contextlib.suppress(TimeoutError):
-                self._connection.drain_events(timeout=seconds)
+    def _drain(self, seconds: float) -> bool:
+        try:
+            self._connection.drain_events(timeout=seconds)
+        except TimeoutError:
+            return False
+        return True
 
     def _rest(self, seconds: float) -> bool:
         """Stop consuming for a while, answering heartbeats; True when it is time to stop for good."""

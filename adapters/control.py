@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Protocol
 
 from adapters import fields as readers
 from adapters.fields import Spot, need, opt
@@ -57,13 +58,25 @@ def read(value: Any, spot: Spot) -> Control:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """What a file really holds. `sum` is None where no column was asked for; `trailer` the last row's columns, if it has one."""
+class Totals(Protocol):
+    """What a file really holds. `sum` is None where no column was asked for; `trailer` is its last line by column, empty if it has none."""
+
+    @property
+    def rows(self) -> int: ...
+
+    @property
+    def sum(self) -> Decimal | None: ...
+
+    @property
+    def trailer(self) -> Mapping[str, str]: ...
+
+
+class Counted(NamedTuple):
+    """Totals that somebody counted."""
 
     rows: int
     sum: Decimal | None = None
-    trailer: tuple[str, ...] | None = None
+    trailer: Mapping[str, str] = MappingProxyType({})
 
 
 def parse(control: Control, body: bytes) -> dict[str, str]:
@@ -81,9 +94,9 @@ def parse(control: Control, body: bytes) -> dict[str, str]:
 
 def trailer(control: Control, totals: Totals) -> dict[str, str]:
     """The totals that a trailer gives, by name."""
-    if totals.trailer is None:
+    if not totals.trailer:
         raise errors.TotalsDiffer("the file has no trailer", hint="It may be half written")
-    return _named(control, list(totals.trailer))
+    return _named(control, list(totals.trailer.values()))
 
 
 def _named(control: Control, values: list[str]) -> dict[str, str]:

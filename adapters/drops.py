@@ -74,5 +74,5 @@ class FileSink:
 
     def _totals(self, batch: Batch) -> control.Totals:
         if self._cutter is None or self._sink.control is None:
-            return control.Totals(len(batch.items))
+            return control.Counted(len(batch.items))
         return self._cutter.totals(io.BytesIO(batch.body), self._sink.control.column)

@@ -27,14 +27,15 @@ _CONTROL_LIMIT = 1_000_000
 
 
 class Cutter(Protocol):
-    """What a file feed must know of its format; the transformers provide it."""
+    """What a file feed must know of its format; the transformers' formats are such."""
 
-    content_type: str
+    @property
+    def content_type(self) -> str: ...
 
     def split(self, stream: BinaryIO, rows: int) -> Iterator[bytes]:
         """The file in bodies of at most `rows` rows, each readable alone (a header is repeated, a trailer left out)."""
 
-    def totals(self, stream: BinaryIO, column: str) -> control.Totals:
+    def totals(self, stream: BinaryIO, column: str = "") -> control.Totals:
         """Count the rows, add up `column` unless it is empty, and read the trailer. Raises `Reject` for what cannot be cut."""
 
 
@@ -49,7 +50,9 @@ class Entry:
     @property
     def shown(self) -> str:
         """The name as it may be stored and printed."""
-        text = self.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        text = self.name
+        if any("\udc80" <= char <= "\udcff" for char in text):
+            text = text.encode("utf-8", "surrogateescape").decode("ascii", "backslashreplace")
         return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
@@ -275,7 +278,7 @@ class FileSource:
         with path.open("rb") as stream:
             for group in _groups(self._messages(identity, stream)):
                 ids = [message.message_id for message in group if message.message_id]
-                stored = door.stored(self._feed.system, ids) if resume else set()
+                stored = door.stored(self._feed.system, self._feed.name, ids) if resume else set()
                 waiting = [message for message in group if message.message_id not in stored]
                 if stop.is_set() or (waiting and not intake.hand_over(door, waiting, stop.wait)):
                     return False

@@ -20,8 +20,9 @@ class Lines:
         while chunk := b"".join(itertools.islice(lines, rows)):
             yield chunk
 
-    def totals(self, stream: BinaryIO, column: str) -> control.Totals:
+    def totals(self, stream: BinaryIO, column: str = "") -> control.Totals:
         lines = stream.read().splitlines()
-        trailer = tuple(lines.pop().decode().split("|")) if lines and lines[-1].startswith(b"T|") else None
+        last = lines.pop().decode().split("|") if lines and lines[-1].startswith(b"T|") else []
+        trailer = {str(at): cell for at, cell in enumerate(last)}
         total = sum((Decimal(line.split(b"|")[1].decode()) for line in lines), Decimal(0)) if column else None
-        return control.Totals(len(lines), total, trailer)
+        return control.Counted(len(lines), total, trailer)

@@ -63,7 +63,7 @@ class MemoryDoor:
         self.refuse: Callable[[Message], errors.Reject | None] = lambda _: None
         self.before: Callable[[], None] = lambda: None
         self.after: Callable[[], None] = lambda: None
-        self._ids: dict[tuple[str, str], int] = {}
+        self._ids: dict[tuple[str, str, str], int] = {}
         self._lock = threading.Lock()
 
     @property
@@ -87,8 +87,8 @@ class MemoryDoor:
             self.parked.append((message, reason))
             return Receipt(-len(self.parked))
 
-    def stored(self, source: str, message_ids: Sequence[str]) -> set[str]:
-        return {one for one in message_ids if (source, one) in self._ids}
+    def stored(self, source: str, feed: str, message_ids: Sequence[str]) -> set[str]:
+        return {one for one in message_ids if (source, feed, one) in self._ids}
 
     def busy(self) -> bool:
         return self.over
@@ -98,7 +98,7 @@ class MemoryDoor:
         if reason:
             return reason
         if message.message_id is not None:
-            key = (message.source, message.message_id)
+            key = (message.source, message.feed, message.message_id)
             if key in self._ids:
                 known = self.messages[self._ids[key]]
                 return Receipt(self._ids[key], duplicate=True) if known.body == message.body else errors.IdConflict()

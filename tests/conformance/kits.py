@@ -21,12 +21,12 @@ FILES = {"inbound.yaml": b"", "outbound.yaml": b""}
 
 
 def system(over: str, feed: dict[str, Any] | None, sink: dict[str, Any] | None, **extra: Any) -> catalogue.System:
-    """A system `peer` with a feed `in` and a sink `out`."""
+    """A system `peer` with a feed `in` or a sink `out`; `extra` are further keys of it."""
     data: dict[str, Any] = {"system": "peer"}
     if feed is not None:
         data["feeds"] = {"in": {"over": over, "endpoint": feed, "format": {"kind": "json"}, "mapping": "inbound.yaml", **extra}}
     if sink is not None:
-        data["sinks"] = {"out": {"over": over, "endpoint": sink, "format": {"kind": "json"}, "mapping": "outbound.yaml"}}
+        data["sinks"] = {"out": {"over": over, "endpoint": sink, "format": {"kind": "json"}, "mapping": "outbound.yaml", **extra}}
     files = {**FILES, "manifest.yaml": b"system: peer\n"}
     return catalogue.System("peer", files, manifest.parse(files, "peer", manifest.Override(data)), Path())
 

@@ -70,10 +70,10 @@ def test_without_an_id_every_copy_is_new(door: Door) -> None:
 
 
 def test_stored_ids_are_known(door: Door) -> None:
-    """Per source: another's id is another."""
+    """Per feed: another's id is another."""
     door.receive([message(1)])
-    assert door.stored("crm", ["m1", "m2"]) == {"m1"}
-    assert door.stored("boss", ["m1"]) == set()
+    assert door.stored("crm", "rows", ["m1", "m2"]) == {"m1"}
+    assert door.stored("crm", "others", ["m1"]) == set()
 
 
 def test_a_parked_message_has_a_receipt(door: Door) -> None:
