@@ -7,9 +7,9 @@ import re
 from typing import Protocol
 
 from adapters import control
+from adapters.chunks import Cutter
 from adapters.contract import Batch, Idempotent
 from adapters.endpoints import FolderOut, SftpOut
-from adapters.files import Cutter
 from adapters.lanes import Lanes
 from adapters.manifest import Sink
 from schemas import errors

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
-from adapters import control, intake
+from adapters import chunks, control, spool
 from adapters.contract import Door, FileIdentity
 from adapters.endpoints import FolderIn, SftpIn
 from adapters.manifest import Feed
 from schemas import errors
-from schemas.envelope import Message
 
 UNFINISHED = (".part", ".tmp", ".filepart")  # what senders call a file that they still write
-_GROUP = 4  # chunks in one call of the door
-_GROUP_BYTES = 8_000_000
 _CONTROL_LIMIT = 1_000_000
-
-
-class Cutter(Protocol):
-    """What a file feed must know of its format; the transformers' formats are such."""
-
-    @property
-    def content_type(self) -> str: ...
-
-    def split(self, stream: BinaryIO, rows: int) -> Iterator[bytes]:
-        """The file in bodies of at most `rows` rows, each readable alone (a header is repeated, a trailer left out)."""
-
-    def totals(self, stream: BinaryIO, column: str = "") -> control.Totals:
-        """Count the rows, add up `column` unless it is empty, and read the trailer. Raises `Reject` for what cannot be cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +54,16 @@ class Place(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Fetched:
-    path: Path
-    digests: dict[str, str]
-
-
 class FileSource:
     """One file feed; `run` works in one thread."""
 
-    def __init__(self, place: Place, feed: Feed, cutter: Cutter, spool: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, place: Place, feed: Feed, cutter: chunks.Cutter, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         endpoint = feed.endpoint
         if not isinstance(endpoint, SftpIn | FolderIn):
             raise errors.Misconfigured(f"{feed.path} is not a file feed")
-        self._place, self._feed, self._cutter, self._spool, self._clock = place, feed, cutter, spool, clock
+        self._place, self._feed, self._cutter, self._clock = place, feed, cutter, clock
+        self._spool = spool.Spool(folder, feed.path)
         self._endpoint = endpoint
-        self._mark = hashlib.sha256(feed.path.encode()).hexdigest()[:12]
         self._looks: dict[str, tuple[Entry, float]] = {}
         self._judged: dict[str, tuple[Entry, Entry | None]] = {}  # refused as they are: not fetched again until they change
         self._loaded: dict[str, tuple[Entry, str]] = {}  # loaded, but not moved away yet
@@ -96,7 +72,7 @@ class FileSource:
 
     def run(self, door: Door, stop: threading.Event) -> None:
         """Load files until `stop` is set. Raises `Retry` when the folder cannot be reached or the store does not answer."""
-        self._sweep()
+        self._spool.sweep()
         while not stop.is_set():
             unsettled = not door.busy() and self._poll(door, stop)
             stop.wait(min(self._endpoint.settle, self._endpoint.interval) if unsettled else self._endpoint.interval)
@@ -203,67 +179,53 @@ class FileSource:
         if self._feed.control and self._feed.control.kind == "ctl" and not beside and not self._moved_before(entry):
             self._alarm(door, entry, f"waits for its control file {self._feed.control.beside(entry.shown)}")
             return
-        fetched = self._fetch(door, entry)
-        if fetched is None:
+        copy = self._fetch(door, entry)
+        if copy is None:
             return
         try:
-            self._read(door, stop, entry, beside, fetched)
+            self._read(door, stop, entry, beside, copy)
         finally:
-            fetched.path.unlink(missing_ok=True)
+            copy.remove()
 
     def _moved_before(self, entry: Entry) -> bool:
         """A crash between the two renames leaves the data behind after its control file has gone."""
         totals = self._feed.control
         return bool(totals and self._endpoint.done.endswith("/") and self._place.look(self._endpoint.done + totals.beside(entry.name)))
 
-    def _fetch(self, door: Door, entry: Entry) -> _Fetched | None:
-        """Copy to the spool, under a name that the sender does not choose; None if the file was not what the listing said."""
-        self._spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self._spool / f"{self._mark}-{hashlib.sha256(entry.name.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}"
-        hashes = {name: hashlib.new(name, usedforsecurity=False) for name in ("sha256", "md5")}
-        if not (self._feed.control and "md5" in self._feed.control.fields):
-            del hashes["md5"]
-        size = 0
-        try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as target:
-                for piece in self._place.fetch(entry):
-                    target.write(piece)
-                    size += len(piece)
-                    for one in hashes.values():
-                        one.update(piece)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+    def _fetch(self, door: Door, entry: Entry) -> spool.Copy | None:
+        """A copy in the spool; None if the file was not what the listing said."""
+        digests = [name for name in ("md5", "sha256") if name == "sha256" or (self._feed.control and name in self._feed.control.fields)]
+        copy = self._spool.copy(entry.name, self._place.fetch(entry), digests)
         after = self._place.look(entry.name)
-        if after == entry and size == entry.size:
-            return _Fetched(path, {name: one.hexdigest() for name, one in hashes.items()})
-        path.unlink(missing_ok=True)
+        if after == entry and copy.size == entry.size:
+            return copy
+        copy.remove()
         self._looks.pop(entry.name, None)
         if after is not None:
-            self._alarm(door, entry, f"changed while it was fetched: {entry.size} bytes announced, {size} came")
+            self._alarm(door, entry, f"changed while it was fetched: {entry.size} bytes announced, {copy.size} came")
         return None
 
-    def _read(self, door: Door, stop: threading.Event, entry: Entry, beside: Entry | None, fetched: _Fetched) -> None:
-        identity = FileIdentity(self._feed.system, f"{self._feed.name}/{entry.shown}", entry.size, entry.mtime, fetched.digests["sha256"])
-        totals = self._totals(entry, beside, fetched)
+    def _read(self, door: Door, stop: threading.Event, entry: Entry, beside: Entry | None, copy: spool.Copy) -> None:
+        identity = FileIdentity(self._feed.system, f"{self._feed.name}/{entry.shown}", entry.size, entry.mtime, copy.digests["sha256"])
+        totals = self._totals(entry, beside, copy)
         claim = door.files.claim(identity)
         if claim != "done":
             if self._feed.control and self._feed.control.kind == "ctl" and not beside:
                 self._alarm(door, entry, f"waits for its control file {self._feed.control.beside(entry.shown)}")
                 return
-            if not self._chunks(door, stop, identity, totals.rows, fetched.path, resume=claim == "resume"):
+            if not chunks.load(door, stop, self._feed, self._cutter, identity, totals.rows, copy.path, resume=claim == "resume"):
                 return
             door.files.finish(identity, rows=totals.rows)
         self._loaded[entry.name] = (entry, identity.sha256)
         self._move(door, entry, beside, identity.sha256)
 
-    def _totals(self, entry: Entry, beside: Entry | None, fetched: _Fetched) -> control.Totals:
+    def _totals(self, entry: Entry, beside: Entry | None, copy: spool.Copy) -> control.Totals:
         rules = self._feed.control
-        with fetched.path.open("rb") as stream:
+        with copy.path.open("rb") as stream:
             totals = self._cutter.totals(stream, rules.column if rules else "")
         if rules and (beside or rules.kind == "trailer"):
             said = control.parse(rules, self._small(beside)) if beside else control.trailer(rules, totals)
-            found = {"name": entry.name, "rows": totals.rows, "bytes": entry.size, "sum": totals.sum, **fetched.digests}
+            found = {"name": entry.name, "rows": totals.rows, "bytes": entry.size, "sum": totals.sum, **copy.digests}
             control.compare(said, found)
         return totals
 
@@ -271,27 +233,6 @@ class FileSource:
         if entry.size > _CONTROL_LIMIT:
             raise errors.TooLarge(f"the control file has {entry.size} bytes")
         return b"".join(self._place.fetch(entry))
-
-    def _chunks(self, door: Door, stop: threading.Event, identity: FileIdentity, total: int, path: Path, *, resume: bool) -> bool:
-        """Hand over chunk after chunk; False if told to stop before the last."""
-        done = 0
-        with path.open("rb") as stream:
-            for group in _groups(self._messages(identity, stream)):
-                ids = [message.message_id for message in group if message.message_id]
-                stored = door.stored(self._feed.system, self._feed.name, ids) if resume else set()
-                waiting = [message for message in group if message.message_id not in stored]
-                if stop.is_set() or (waiting and not intake.hand_over(door, waiting, stop.wait)):
-                    return False
-                done += len(group)
-                door.files.progress(identity, rows=min(done * self._feed.chunk, total), total=total)
-        return True
-
-    def _messages(self, identity: FileIdentity, stream: BinaryIO) -> Iterator[Message]:
-        """The same file, cut the same way, gives the same ids: that is how a broken load goes on, and why a file sent anew is new."""
-        source = repr((identity, self._feed.chunk, sorted(self._feed.format.items(), key=str)))
-        prefix = hashlib.sha256(source.encode()).hexdigest()[:24]
-        for number, body in enumerate(self._cutter.split(stream, self._feed.chunk)):
-            yield Message(self._feed.system, self._feed.name, f"{prefix}:{number:06d}", body, self._cutter.content_type)
 
     def _move(self, door: Door, entry: Entry, beside: Entry | None, sha256: str) -> None:
         """Away from the sender's eyes, the control file first: data alone is asked for its claim, a control file alone says nothing."""
@@ -325,21 +266,3 @@ class FileSource:
     def _clear(self, door: Door, entry: Entry) -> None:
         self._alarmed.pop(entry.shown, None)
         door.files.clear(self._feed.system, entry.shown)
-
-    def _sweep(self) -> None:
-        """Leftovers of a crash: the source still has the files."""
-        for path in self._spool.glob(f"{self._mark}-*"):
-            path.unlink(missing_ok=True)
-
-
-def _groups(messages: Iterator[Message]) -> Iterator[list[Message]]:
-    group: list[Message] = []
-    size = 0
-    for message in messages:
-        group.append(message)
-        size += len(message.body)
-        if len(group) >= _GROUP or size >= _GROUP_BYTES:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from adapters import drops, files
+from adapters import chunks, drops, files
 from adapters.endpoints import FolderIn, FolderOut
 from adapters.files import Entry
 from adapters.lanes import Lanes
@@ -76,11 +76,11 @@ def _entry(name: str, status: os.stat_result) -> Entry:
     return Entry(name, status.st_size, int(status.st_mtime))
 
 
-def source(feed: Feed, endpoint: FolderIn, cutter: files.Cutter, spool: Path) -> files.FileSource:
+def source(feed: Feed, endpoint: FolderIn, cutter: chunks.Cutter, spool: Path) -> files.FileSource:
     """The source of a folder feed."""
     return files.FileSource(Folder(endpoint.path), feed, cutter, spool)
 
 
-def sink(declared: Sink, endpoint: FolderOut, cutter: files.Cutter | None) -> drops.FileSink:
+def sink(declared: Sink, endpoint: FolderOut, cutter: chunks.Cutter | None) -> drops.FileSink:
     """The sink of a folder."""
     return drops.FileSink(Lanes[drops.Target](lambda: Folder(endpoint.path), drops.Target.close), declared, cutter)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from adapters import catalogue, contract, endpoints, fields, files
+from adapters import catalogue, chunks, contract, endpoints, fields
 from schemas import errors
 
 
-def source(system: catalogue.System, feed: str, cutter: files.Cutter | None, spool: Path) -> contract.Source | None:
+def source(system: catalogue.System, feed: str, cutter: chunks.Cutter | None, spool: Path) -> contract.Source | None:
     """What works a feed; None for one that comes to the hub's own HTTP door. `cutter` is needed for file feeds."""
     found = system.manifest.feeds.get(feed)
     if found is None:
@@ -30,7 +30,7 @@ def source(system: catalogue.System, feed: str, cutter: files.Cutter | None, spo
             return None
 
 
-def sink(system: catalogue.System, sink: str, cutter: files.Cutter | None = None) -> contract.Sink:
+def sink(system: catalogue.System, sink: str, cutter: chunks.Cutter | None = None) -> contract.Sink:
     """What carries batches to a sink. `cutter` counts rows and sums for control files."""
     found = system.manifest.sinks.get(sink)
     if found is None:
@@ -54,7 +54,7 @@ def sink(system: catalogue.System, sink: str, cutter: files.Cutter | None = None
             return http.sink(found, found.endpoint)
 
 
-def _needed(cutter: files.Cutter | None, path: str) -> files.Cutter:
+def _needed(cutter: chunks.Cutter | None, path: str) -> chunks.Cutter:
     if cutter is None:
         raise errors.Misconfigured(f"{path}: its format cannot be cut into chunks", hint="Files are delimited, fixed, JSON lines or XML")
     return cutter

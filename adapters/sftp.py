@@ -17,7 +17,7 @@ from paramiko.message import Message as Packet
 from paramiko.pkey import UnknownKeyType
 from paramiko.sftp import CMD_CLOSE, CMD_DATA, CMD_HANDLE, CMD_NAME, CMD_OPENDIR, CMD_READ, CMD_READDIR, CMD_STATUS, int64
 
-from adapters import drops, files
+from adapters import chunks, drops, files
 from adapters.endpoints import SftpIn, SftpOut
 from adapters.files import Entry
 from adapters.lanes import Lanes
@@ -256,11 +256,11 @@ def _entry(name: str, status: paramiko.SFTPAttributes) -> Entry:
     return Entry(name, status.st_size or 0, status.st_mtime or 0)
 
 
-def source(feed: Feed, endpoint: SftpIn, cutter: files.Cutter, spool: Path) -> files.FileSource:
+def source(feed: Feed, endpoint: SftpIn, cutter: chunks.Cutter, spool: Path) -> files.FileSource:
     """The source of an SFTP feed."""
     return files.FileSource(Remote(endpoint), feed, cutter, spool)
 
 
-def sink(declared: Sink, endpoint: SftpOut, cutter: files.Cutter | None) -> drops.FileSink:
+def sink(declared: Sink, endpoint: SftpOut, cutter: chunks.Cutter | None) -> drops.FileSink:
     """The sink of an SFTP folder."""
     return drops.FileSink(Lanes[drops.Target](lambda: Remote(endpoint), drops.Target.close), declared, cutter)

@@ -341,7 +341,7 @@ def test_leftovers_of_a_crash_are_swept(tmp_path: Path) -> None:
     """The spool does not fill up; another feed's files there are its own."""
     house = House(tmp_path)
     house.spool.mkdir()
-    ours, theirs = house.spool / f"{house.source._mark}-0", house.spool / "other-0"
+    ours, theirs = house.spool / f"{house.source._spool._mark}-0", house.spool / "other-0"
     ours.touch()
     theirs.touch()
     stop = threading.Event()
