@@ -103,7 +103,7 @@ class Door(Protocol):
     def park(self, message: Message, reason: Reject) -> Receipt:
         """Store a refused message as a dead letter: for protocols that have nobody to give a refusal to."""
 
-    def stored(self, source: str, message_ids: Sequence[str]) -> set[str]:
+    def stored(self, source: str, feed: str, message_ids: Sequence[str]) -> set[str]:
         """Which of these ids are stored already: how a file feed resumes at its next chunk."""
 
     def busy(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from master import references, survivorship
-from master.records import Effects, Golden, Known, NewChange, Result, Row, SourceId, SourceRecord, Tally
+from master.records import Effects, Golden, Known, NewChange, Row, SourceId, SourceRecord, Tally
 from schemas.envelope import Candidate, ChangeOp
 
 APPLIED, UNCHANGED, STALE, DEAD = "applied", "unchanged", "stale", "dead"
@@ -35,11 +35,10 @@ class Origin:
 class Merge:
     """Works one slice through, record by record, in the order of arrival. `known` is kept up to date on the way."""
 
-    def __init__(self, known: Known, rules: Rules, new_id: Callable[[], str], watched: frozenset[int] = frozenset()) -> None:
+    def __init__(self, known: Known, rules: Rules, new_id: Callable[[], str]) -> None:
         self.known = known
         self.rules = rules
         self.new_id = new_id
-        self.watched = watched
         self.effects = Effects()
 
     def run(self, rows: Iterable[Row]) -> Effects:
@@ -49,21 +48,13 @@ class Merge:
         return self.effects
 
     def _row(self, row: Row) -> None:
-        before = len(self.effects.changes)
         if row.failure is not None:
             self.effects.letters.append((row, row.failure))
             outcome = DEAD
         else:
-            outcome = _worst([self._candidate(candidate, row) for candidate in row.candidates])
+            outcome = _strongest([self._candidate(candidate, row) for candidate in row.candidates])
         tally = self.effects.tallies.setdefault(row.message, Tally())
         setattr(tally, outcome, getattr(tally, outcome) + 1)
-        if row.message in self.watched:
-            self._note(row, outcome, before)
-
-    def _note(self, row: Row, outcome: str, before: int) -> None:
-        changes = self.effects.changes[before:]
-        golden = tuple({"entity": c.golden.entity, "id": c.golden.id, "version": c.version, "op": c.op} for c in changes)
-        self.effects.results.setdefault(row.message, []).append(Result(row.number, outcome, golden, row.failure))
 
     def _candidate(self, new: Candidate, row: Row) -> str:
         """One canonical record: guard the order, find its golden record, recompute it."""
@@ -207,5 +198,5 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list[Any]]
     return {name: [old.get(name), new.get(name)] for name in {**old, **new} if old.get(name) != new.get(name)}
 
 
-def _worst(outcomes: list[str]) -> str:
+def _strongest(outcomes: list[str]) -> str:
     return APPLIED if APPLIED in outcomes else STALE if STALE in outcomes else UNCHANGED

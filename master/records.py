@@ -79,16 +79,6 @@ class Tally:
     dead: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What one record became, for `Prefer: wait`."""
-
-    row: int
-    outcome: str
-    golden: tuple[dict[str, Any], ...] = ()
-    failure: Failure | None = None
-
-
 @dataclass(slots=True)
 class Effects:
     """Everything that one slice of apply writes."""
@@ -100,7 +90,6 @@ class Effects:
     arrived: set[SourceId] = field(default_factory=set)
     tallies: dict[int, Tally] = field(default_factory=dict)
     letters: list[tuple[Row, Failure]] = field(default_factory=list)
-    results: dict[int, list[Result]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -50,8 +50,8 @@ class Inbox(Protocol):
     def lanes(self) -> list[Lane]:
         """Every lane that has something to apply."""
 
-    def pending(self, lane: int, after: int, limit: int) -> list[Stored]:
-        """The next messages of a lane beyond `after`, at most `limit`."""
+    def pending(self, lane: int, after: int, limit: int, size: int) -> list[Stored]:
+        """The next messages of a lane beyond `after`: at most `limit`, and no more once their bodies reach `size` bytes."""
 
     def get(self, message: int) -> Stored | None:
         """One message."""
@@ -157,7 +157,7 @@ class Subscriptions(Protocol):
         """The newest sequence number."""
 
     def settle(self, name: str, fence: Fence, settlement: Settlement) -> None:
-        """Write a step; the fence is checked inside."""
+        """Write a step; the fence is checked inside. Raises `NotFound` when a key that it waits behind is not parked any more."""
 
     def parked(self, name: str) -> list[Parked]:
         """The keys that wait or are dead."""
@@ -170,6 +170,9 @@ class Subscriptions(Protocol):
 
     def settled_at(self, name: str, seq: int) -> int | None:
         """When this change was settled at the subscription, None if it is not."""
+
+    def own_state(self, golden: int, source: str) -> dict[str, Any] | None:
+        """The source's own record behind a golden record: its last state if it has one there and no other."""
 
     def deliveries(self, first: int, last: int) -> list[tuple[str, Attempt]]:
         """The deliveries that cover this part of the log."""
@@ -278,6 +281,15 @@ class Keys(Protocol):
 class Views(Protocol):
     """Read-only answers for people."""
 
+    def golden_counts(self) -> dict[str, int]:
+        """Live golden records per entity. Reads the whole table."""
+
+    def revision_of(self, seq: int) -> int | None:
+        """The revision of mappings and rules that made a change."""
+
+    def size(self) -> int:
+        """Bytes on disk."""
+
     def golden(self, public_id: str) -> dict[str, Any] | None:
         """The golden record with its newest state, and every member."""
 
@@ -293,7 +305,7 @@ class Views(Protocol):
     def settled(self, message: int) -> dict[str, int] | None: ...
 
     def totals(self) -> dict[str, Any]:
-        """Tallies of lanes and subscriptions, golden records per entity, changes."""
+        """Tallies of the lanes, the newest position, the number of golden records."""
 
     def audit(self) -> dict[str, Any]:
         """The same figures counted from the rows themselves, for the conservation laws. Slow: reads everything."""

@@ -140,9 +140,15 @@ class Inbox:
         """
         return [Lane(*row) for row in self._database.read().execute(query)]
 
-    def pending(self, lane: int, after: int, limit: int) -> list[Stored]:
-        """The next messages of a lane beyond `after`, at most `limit`."""
-        return [_stored(row) for row in self._database.read().execute(PENDING, (lane, after, limit))]
+    def pending(self, lane: int, after: int, limit: int, size: int) -> list[Stored]:
+        """The next messages of a lane beyond `after`: at most `limit`, and no more once their bodies reach `size` bytes."""
+        found: list[Stored] = []
+        for row in self._database.read().execute(PENDING, (lane, after, limit)):
+            found.append(_stored(row))
+            size -= len(found[-1].message.body)
+            if size <= 0:
+                break
+        return found
 
     def get(self, message: int) -> Stored | None:
         """One message."""

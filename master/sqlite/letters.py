@@ -57,11 +57,9 @@ def resolve(writer: sqlite3.Connection, letter: int, by: int | None, state: str,
     )
     if lane is not None:
         writer.execute("UPDATE lane SET dead = dead - ?, resolved = resolved + ? WHERE id = ?", (records, records, lane))
-    else:
-        column = "dead" if old == "dead" else "pending"
-        writer.execute(
-            f"UPDATE subscription SET {column} = {column} - ?, resolved = resolved + ? WHERE name = ?", (records, records, subscription)
-        )
+    elif old == "waiting":  # what is discarded was matched and never delivered: it stays counted as dead
+        moved = "UPDATE subscription SET pending = pending - ?, dead = dead + ? WHERE name = ?"
+        writer.execute(moved, (records, records, subscription))
 
 
 class Letters:

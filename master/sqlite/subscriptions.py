@@ -13,9 +13,10 @@ from master import ids
 from master.sqlite import leases, letters
 from master.sqlite.database import Database
 from master.store import Attempt, Fence, Parked, Progress, Settlement
+from schemas import errors
 from schemas.envelope import Change, Failure
 
-TALLIES = ("matched", "delivered", "superseded", "suppressed", "dead", "pending", "resolved")
+TALLIES = ("matched", "delivered", "superseded", "suppressed", "dead", "pending")
 PROGRESS = f"SELECT name, state, reason, mark, settled, failures, retry_at, {', '.join(TALLIES)} FROM subscription"
 CHANGE = "c.seq, c.entity, g.id, c.version, c.op, c.changed, c.state, c.source, c.message, c.row, c.at"
 CHANGES = f"SELECT {CHANGE}, c.golden FROM change c JOIN golden g ON g.n = c.golden WHERE c.seq > ? ORDER BY c.seq LIMIT ?"
@@ -90,10 +91,8 @@ class Subscriptions:
             writer.executemany(DELIVERED, [_delivery_row(name, attempt) for attempt in settlement.attempts])
             for parked, failure in settlement.parked:
                 _park(writer, name, parked, failure, settlement.at)
-            writer.executemany(
-                "UPDATE dead_letter SET last_seq = ?, records = records + ? WHERE subscription = ? AND golden = ? AND state IN ('waiting', 'dead')",
-                [(last, records, name, golden) for golden, last, records in settlement.waiting],
-            )
+            for golden, last, records in settlement.waiting:
+                _wait_behind(writer, name, golden, last, records)
             writer.executemany(
                 "UPDATE dead_letter SET state = 'resolved', records = 0, due_at = NULL WHERE id = ?",
                 [(letter,) for letter in settlement.released],
@@ -119,6 +118,15 @@ class Subscriptions:
         query = "SELECT finished_at FROM delivery WHERE subscription = ? AND last_seq >= ? AND first_seq <= ? ORDER BY last_seq LIMIT 1"
         row = self._database.read().execute(query, (name, seq, seq)).fetchone()
         return row[0] if row else None
+
+    def own_state(self, golden: int, source: str) -> dict[str, Any] | None:
+        """The source's own record behind a golden record: its last state if it has one there and no other."""
+        query = """
+            SELECT s.state, c.state FROM source_record s JOIN golden g ON g.n = s.golden JOIN change c ON c.seq = g.seq
+            WHERE s.golden = ? AND s.source = ? AND s.op = 'upsert'
+        """
+        rows = self._database.read().execute(query, (golden, source)).fetchall()
+        return orjson.loads(rows[0][0] or rows[0][1]) if len(rows) == 1 else None
 
     def deliveries(self, first: int, last: int) -> list[tuple[str, Attempt]]:
         """The deliveries that cover this part of the log."""
@@ -157,3 +165,9 @@ def _park(writer: sqlite3.Connection, name: str, parked: Parked, failure: Failur
             parked.first_at, at, parked.due_at, name, parked.golden, parked.from_seq, parked.last_seq, failure.payload,
         ),
     )  # fmt: skip
+
+
+def _wait_behind(writer: sqlite3.Connection, name: str, golden: int, last: int, records: int) -> None:
+    query = "UPDATE dead_letter SET last_seq = ?, records = records + ? WHERE subscription = ? AND golden = ? AND state IN ('waiting', 'dead')"
+    if not writer.execute(query, (last, records, name, golden)).rowcount:
+        raise errors.NotFound(f"key {golden} of {name} is not parked any more", hint="Somebody settled it in this moment; look again")

@@ -1,0 +1,251 @@
+"""Apply: the one leader that turns records into versions, slice by slice, every feed in its turn."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import structlog
+
+from master import ids, loading
+from master.merge import Merge, Rules
+from master.records import Row
+from master.store import Fence, Lane, Store
+from routes.inbound import Decoded, Inbound
+from routes.pool import LARGE, DecodePool
+from schemas import errors
+from schemas.envelope import Failure, Stored
+
+log = structlog.get_logger("apply")
+
+ROWS_PER_MESSAGE = 1 << 21  # an order value is message * this + row
+_SMALL_AHEAD = 512  # messages of a lane that are read at once, if they are small
+_LARGE_AHEAD = 4  # chunks of a lane that are decoded while the leader merges
+_LIVE_SLICE = 0.010  # seconds for one slice while live appends come in
+_SLICE = 0.200
+_LARGEST = 20_000  # rows in one slice
+_TURN = 2_000  # rows of one lane before the next lane's turn, while several have work
+
+
+@dataclass(slots=True)
+class _Body:
+    """A message of a lane on its way through the decode pool."""
+
+    stored: Stored
+    revision: int
+    future: concurrent.futures.Future[list[Decoded]]
+    rows: list[Row] | None = None
+    at: int = 0  # the next row to merge
+
+
+@dataclass(slots=True)
+class _LaneWork:
+    """What the leader holds of one lane: everything up to `read` is in `bodies` or settled."""
+
+    lane: Lane
+    read: int
+    skip: int
+    bodies: deque[_Body] = field(default_factory=deque)
+
+
+@dataclass(slots=True)
+class _Slice:
+    """Rows for one transaction, and how far they move each lane."""
+
+    rows: list[Row] = field(default_factory=list)
+    marks: dict[int, tuple[int, int]] = field(default_factory=dict)
+    revisions: dict[int, int] = field(default_factory=dict)
+    lanes: dict[int, int] = field(default_factory=dict)
+
+    def add(self, lane: int, message: int, revision: int, rows: list[Row], mark: tuple[int, int]) -> None:
+        """Some rows of one message."""
+        self.rows += rows
+        self.marks[lane] = mark
+        self.revisions[message] = revision
+        self.lanes[message] = lane
+
+    def until(self, end: int) -> _Slice:
+        """The rows before `end`; the lanes stop in the middle of their messages."""
+        rows = self.rows[:end]
+        marks = {self.lanes[row.message]: (row.message - 1, row.number + 1) for row in rows}
+        return _Slice(rows, marks, self.revisions, self.lanes)
+
+    def beyond(self, start: int) -> _Slice:
+        """The rows from `start` on; the lanes get where the whole slice gets them."""
+        return _Slice(self.rows[start:], self.marks, self.revisions, self.lanes)
+
+    def failed(self, error: Exception) -> _Slice:
+        """The one row as a dead letter."""
+        row = self.rows[0]
+        reason = errors.PoisonRecord(f"{type(error).__name__}: {error}", hint="Report it; the record stays here until it can be replayed")
+        payload = row.candidates[0].state if row.candidates else b""
+        failure = Failure("apply", reason.code, f"record {row.number}", str(reason), payload)
+        return _Slice([Row(row.message, row.number, row.order, (), failure)], self.marks, self.revisions, self.lanes)
+
+
+class Apply:
+    """Runs in one thread of one process: the one that has the lease."""
+
+    def __init__(
+        self,
+        store: Store,
+        pool: Callable[[], DecodePool],
+        revision: Callable[[Inbound], int],
+        rules: Callable[[], Rules],
+        applied: Callable[[Iterable[int]], None],
+        live: Callable[[], float],
+        clock: Callable[[], int],
+    ) -> None:
+        """`live` answers when the last live append came (time.monotonic); `applied` hears of the messages that a commit touched."""
+        self._store, self._pool, self._revision, self._rules = store, pool, revision, rules
+        self._applied, self._live, self._clock = applied, live, clock
+        self._work: dict[int, _LaneWork] = {}
+        self._bell = threading.Event()
+        self._rate = 20_000.0  # rows a second, measured
+        self.fence: Fence | None = None
+
+    def ring(self) -> None:
+        """Something was appended."""
+        if not self._bell.is_set():
+            self._bell.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set. Raises `FenceLost` when another process leads."""
+        while not stop.is_set():
+            self._bell.clear()
+            if not self.step():
+                self._bell.wait(0.5)  # the bell may be lost: look anyway
+
+    def step(self) -> bool:
+        """One slice; False when there was nothing to do."""
+        self._read_ahead()
+        part = self._slice()
+        if not part.marks:
+            return False
+        started = time.perf_counter()
+        self._carry_out(part)
+        self._measure(len(part.rows), time.perf_counter() - started)
+        self._applied(part.revisions)
+        return True
+
+    def _carry_out(self, part: _Slice) -> None:
+        """Write the slice. Where a record breaks the merge itself, find it by halves and park it, so that the others go on."""
+        try:
+            self._write(part)
+        except errors.MastercopyError:
+            self.forget()
+            raise
+        except Exception as error:
+            log.exception("a slice failed", rows=len(part.rows))
+            if len(part.rows) > 1:
+                middle = len(part.rows) // 2
+                self._carry_out(part.until(middle))
+                self._carry_out(part.beyond(middle))
+                return
+            if not part.rows or part.rows[0].failure is not None:
+                self.forget()
+                raise
+            self._write(part.failed(error))
+
+    def forget(self) -> None:
+        """Drop what was decoded ahead: the mappings have changed, or a write failed."""
+        self._work.clear()
+
+    def _write(self, part: _Slice) -> None:
+        if self.fence is None:
+            raise errors.FenceLost("this process never led")
+        rules, at = self._rules(), self._clock()
+        with self._store.leader.slice(self.fence) as transaction:
+            known = loading.load(transaction, part.rows, rules)
+            effects = Merge(known, rules, lambda: ids.uuid7(at)).run(part.rows)
+            transaction.write(effects, part.marks, part.revisions, at)
+
+    def _measure(self, rows: int, seconds: float) -> None:
+        if rows >= 200 and seconds > 0:
+            self._rate += 0.3 * (rows / seconds - self._rate)
+
+    def _room(self) -> int:
+        """How many rows the next slice may hold: short ones while live appends come in, so that none of them waits long."""
+        live = time.monotonic() - self._live() < 1.0
+        return max(200, min(_LARGEST, int(self._rate * (_LIVE_SLICE if live else _SLICE))))
+
+    def _read_ahead(self) -> None:
+        for lane in self._store.inbox.lanes():
+            work = self._work.get(lane.id)
+            if work is None:
+                work = self._work[lane.id] = _LaneWork(lane, lane.mark, lane.mark_row)
+            if len(work.bodies) < _SMALL_AHEAD // 2:
+                self._fetch(work)
+
+    def _fetch(self, work: _LaneWork) -> None:
+        """Read on: many small messages, or a few chunks, since decoded chunks take memory."""
+        room = _LARGE_AHEAD - sum(len(body.stored.message.body) >= LARGE for body in work.bodies)
+        if room <= 0:
+            return
+        for stored in self._store.inbox.pending(work.lane.id, work.read, _SMALL_AHEAD, room * LARGE):
+            work.bodies.append(self._started(stored, work))
+            work.read, work.skip = stored.id, 0
+
+    def _started(self, stored: Stored, work: _LaneWork) -> _Body:
+        feed = f"{stored.message.source}/{stored.message.feed}"
+        future: concurrent.futures.Future[list[Decoded]] = concurrent.futures.Future()
+        try:
+            pool = self._pool()
+            revision = self._revision(pool.inbound(feed))
+            future = pool.submit(feed, stored.message.body)
+        except errors.MastercopyError as error:
+            revision = 0
+            future.set_result([Decoded(0, (), Failure("decode", error.code, "", str(error), stored.message.body))])
+        return _Body(stored, revision, future, at=work.skip)
+
+    def _slice(self) -> _Slice:
+        """Rows for one transaction, lane by lane in turn; and how far each lane gets by it."""
+        part = _Slice()
+        room = self._room()
+        ready = [work for work in self._work.values() if work.bodies]
+        patient = not self._any_decoded(ready)
+        while ready and len(part.rows) < room:
+            for work in list(ready):
+                taken = self._turn(work, min(_TURN, room - len(part.rows)), part, wait=patient and not part.rows)
+                if not taken or not work.bodies or len(part.rows) >= room:
+                    ready.remove(work)
+        return part
+
+    @staticmethod
+    def _any_decoded(ready: list[_LaneWork]) -> bool:
+        return any(work.bodies[0].rows is not None or work.bodies[0].future.done() for work in ready)
+
+    def _turn(self, work: _LaneWork, room: int, part: _Slice, *, wait: bool) -> bool:
+        """The next rows of a lane; False if its next body is still being decoded and should not be waited for."""
+        end = len(part.rows) + room
+        moved = False
+        while work.bodies and len(part.rows) < end:
+            body = work.bodies[0]
+            if body.rows is None:
+                if not (body.future.done() or (wait and not moved)):
+                    break
+                body.rows = list(self._rows(body))
+            rows = body.rows[body.at : body.at + end - len(part.rows)]
+            body.at += len(rows)
+            message = body.stored.id
+            finished = body.at >= len(body.rows)
+            part.add(work.lane.id, message, body.revision, rows, (message, 0) if finished else (message - 1, body.at))
+            if finished:
+                work.bodies.popleft()
+            moved = True
+        return moved
+
+    def _rows(self, body: _Body) -> Iterator[Row]:
+        message = body.stored.message
+        feed = f"{message.source}/{message.feed}"
+        if body.revision:
+            decoded = self._pool().result(feed, message.body, message.records, body.future)
+        else:
+            decoded = body.future.result()
+        start = body.stored.id * ROWS_PER_MESSAGE if message.order is None else message.order
+        for one in decoded:
+            yield Row(body.stored.id, one.number, start + one.number, one.candidates, one.failure)

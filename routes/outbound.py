@@ -1,0 +1,116 @@
+"""One subscription, compiled: changes of the master copy to what the subscriber gets. Pure."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adapters import catalogue, manifest
+from adapters.contract import Item
+from master import references
+from routes.route import Route
+from schemas import canonical, errors
+from schemas.envelope import Change, Event, Mapped
+from transformers import formats, mapping
+
+_ZONE = datetime.timezone(datetime.timedelta(hours=8))
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One change as the subscriber gets it: `item` names it, `records` is its content; `failure` says why it has none."""
+
+    item: Item
+    golden: int
+    change: Change
+    records: Sequence[Mapped]
+    failure: errors.Reject | None = None
+
+
+class Outbound:
+    """A route with its sink's mapping and format. Raises `BadManifest`, `BadMapping` when one is wrong."""
+
+    def __init__(self, route: Route, system: catalogue.System, sink: str) -> None:
+        self.route = route
+        self.sink: manifest.Sink = system.manifest.sinks[sink]
+        self.format = formats.build(self.sink.format, system.files, lambda *path: system.manifest.marked.place("sinks", sink, "format", *path))
+        self.mapping = mapping.parse(system.files, self.sink.mapping, system=system.name)
+        self.files = {**self.mapping.files, manifest.FILE: system.files[manifest.FILE], f"routes/{route.name}.yaml": route.text}
+        self.hash = hashlib.sha256(b"\0".join(name.encode() + b"\0" + text for name, text in sorted(self.files.items()))).hexdigest()
+        self._entities = frozenset(route.entities)
+
+    def project(self, golden: int, change: Change) -> Outgoing | None:
+        """What the subscriber gets of this change, None if it does not match."""
+        if change.entity not in self._entities:
+            return None
+        event = self.event(change)
+        if event is None:
+            return None
+        item = Item(f"{change.golden_id}.{change.version}", change.seq, change.entity, change.golden_id, change.version, event)
+        return self.render(golden, change, item)
+
+    def render(self, golden: int, change: Change, item: Item) -> Outgoing | None:
+        """The content for an event that was decided already; None where the mapping has nothing for this entity."""
+        try:
+            records = self.mapping.run(self.envelope(change, item))
+        except errors.Reject as failure:
+            return Outgoing(item, golden, change, (), failure)
+        return Outgoing(item, golden, change, records) if records else None
+
+    def event(self, change: Change) -> Event | None:
+        """enter, update or leave, by the filter over the state before and after; None if it matches neither."""
+        condition = self.route.filter.get(change.entity)
+        if change.op == "delete":
+            return "leave" if condition is None or condition(change.state) else None
+        if condition is None:
+            event: Event = "enter" if change.changed is None else "update"
+            return event if self._passes(change, event) else None
+        now = condition(change.state)
+        before = change.changed is not None and condition(old_state(change))
+        if not now:
+            return "leave" if before else None
+        event = "update" if before else "enter"
+        return event if self._passes(change, event) else None
+
+    def _passes(self, change: Change, event: Event) -> bool:
+        only = self.route.only
+        return only is None or event == "enter" or only(change.state, old_state(change), change.changed or {})
+
+    def envelope(self, change: Change, item: Item) -> dict[str, Any]:
+        """The change as outbound mappings see it (schemas/envelope.json)."""
+        view = self.route.fields.get(change.entity)
+        state = change.state if view is None else {name: value for name, value in change.state.items() if name in view}
+        changed = change.changed or {}
+        return {
+            "event": item.event,
+            "op": change.op,
+            "id": item.id,
+            "key": change.golden_id,
+            "version": change.version,
+            "entity": change.entity,
+            "seq": change.seq,
+            "at": datetime.datetime.fromtimestamp(change.at / 1_000_000, _ZONE).isoformat(timespec="microseconds"),
+            "source": change.source,
+            "state": state,
+            "changed": changed if view is None else {name: pair for name, pair in changed.items() if name in view},
+        }
+
+    def echoes(self, change: Change, own: dict[str, Any]) -> bool:
+        """What would be sent equals the receiver's own record: the fields that it gets are those that it has."""
+        view = self.route.fields.get(change.entity)
+        state = references.strip(canonical.refs(change.entity), change.state)
+        return all(own.get(name) == value for name, value in state.items() if view is None or name in view)
+
+
+def old_state(change: Change) -> dict[str, Any]:
+    """The state before this change."""
+    old = dict(change.state)
+    for name, (before, _) in (change.changed or {}).items():
+        if before is None:
+            old.pop(name, None)
+        else:
+            old[name] = before
+    return old

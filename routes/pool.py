@@ -1,0 +1,108 @@
+"""The decode pool: bodies to candidates, beside the leader; a record that ends a worker is found and parked."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import concurrent.futures.process
+import io
+import multiprocessing
+import signal
+
+from adapters import catalogue
+from config import rules
+from routes.inbound import Decoded, Inbound
+from schemas import errors
+from schemas.envelope import Failure
+
+LARGE = 65_536  # bytes; less is decoded at once in the leader's own process, since a hand-over costs more
+
+_systems: dict[str, catalogue.System] = {}
+_master: list[rules.MasterRules] = []
+_compiled: dict[str, Inbound] = {}
+
+
+def _start(systems: dict[str, catalogue.System], master: rules.MasterRules) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the hub's to handle
+    _systems.update(systems)
+    _master.append(master)
+
+
+def _decode(feed: str, body: bytes) -> list[Decoded]:
+    inbound = _compiled.get(feed)
+    if inbound is None:
+        system, name = feed.split("/", 1)
+        inbound = _compiled[feed] = Inbound(_systems[system], name, _master[-1])
+    return inbound.decode(body)
+
+
+class DecodePool:
+    """Workers with one revision of the systems; a reload makes a new pool."""
+
+    def __init__(self, systems: dict[str, catalogue.System], master: rules.MasterRules, workers: int) -> None:
+        self._systems, self._master, self._workers = systems, master, workers
+        self._inbounds: dict[str, Inbound] = {}
+        self._executor = self._fresh()
+
+    def _fresh(self) -> concurrent.futures.ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        return concurrent.futures.ProcessPoolExecutor(self._workers, context, _start, (self._systems, self._master))
+
+    def inbound(self, feed: str) -> Inbound:
+        """The feed, compiled in this process."""
+        found = self._inbounds.get(feed)
+        if found is None:
+            system, name = feed.split("/", 1)
+            if system not in self._systems or name not in self._systems[system].manifest.feeds:
+                raise errors.NotFound(f"no feed {feed!r}", hint="It was taken away while its messages waited; bring it back to apply them")
+            found = self._inbounds[feed] = Inbound(self._systems[system], name, self._master)
+        return found
+
+    def submit(self, feed: str, body: bytes) -> concurrent.futures.Future[list[Decoded]]:
+        """Decode beside: answer with `result`. Small bodies are decoded here and now."""
+        if len(body) < LARGE:
+            done: concurrent.futures.Future[list[Decoded]] = concurrent.futures.Future()
+            done.set_result(self.inbound(feed).decode(body))
+            return done
+        try:
+            return self._executor.submit(_decode, feed, body)
+        except concurrent.futures.process.BrokenProcessPool:
+            self._executor = self._fresh()
+            return self._executor.submit(_decode, feed, body)
+
+    def result(self, feed: str, body: bytes, records: int, future: concurrent.futures.Future[list[Decoded]]) -> list[Decoded]:
+        """The answer; if its worker died, tried once more, and then half by half until the poison is found."""
+        try:
+            return future.result()
+        except concurrent.futures.process.BrokenProcessPool:
+            return self._search(feed, body, 0, records)
+
+    def _search(self, feed: str, body: bytes, first: int, records: int) -> list[Decoded]:
+        """Decode in a worker of its own; where that ends the worker, half by half, until the poison is one record."""
+        try:
+            found = self._fresh_worker().submit(_decode, feed, body).result()
+        except concurrent.futures.process.BrokenProcessPool:
+            if records <= 1:
+                return [self._poison(first, body)]
+            halves = list(self.inbound(feed).format.split(io.BytesIO(body), (records + 1) // 2))
+            if len(halves) < 2:
+                return [self._poison(number, body) for number in range(first, first + records)]
+            middle = (records + 1) // 2
+            return self._search(feed, halves[0], first, middle) + self._search(feed, halves[1], first + middle, records - middle)
+        return [one._replace(number=first + one.number) for one in found]
+
+    def _fresh_worker(self) -> concurrent.futures.ProcessPoolExecutor:
+        try:
+            self._executor.submit(int).result()
+        except concurrent.futures.process.BrokenProcessPool:
+            self._executor.shutdown(wait=False)
+            self._executor = self._fresh()
+        return self._executor
+
+    @staticmethod
+    def _poison(number: int, body: bytes) -> Decoded:
+        reason = errors.PoisonRecord("a worker of the decode pool died of it", hint="Look at the mapping's Python and at the payload")
+        return Decoded(number, (), Failure("decode", reason.code, f"record {number}", str(reason), body))
+
+    def close(self) -> None:
+        """End the workers."""
+        self._executor.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,227 @@
+"""The only way in for records, for every protocol: check at the door, store in groups, answer after commit."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import structlog
+
+from adapters import contract, manifest
+from adapters.contract import FileIdentity
+from master.store import Store
+from schemas import errors
+from schemas.envelope import Failure, Message, Receipt
+
+log = structlog.get_logger("receive")
+
+Answer = Receipt | errors.MastercopyError
+_GROUP = 2000  # messages in one commit
+_GROUP_BYTES = 64_000_000
+
+
+def now() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+class Checker(Protocol):
+    """What the door knows of a feed."""
+
+    @property
+    def feed(self) -> manifest.Feed: ...
+
+    def inspect(self, body: bytes) -> int:
+        """How many records; raises `Reject`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Over these the door pushes back: records waiting, age of the oldest in seconds, free bytes on the disk."""
+
+    pending: int = 5_000_000
+    age: float = 3600.0
+    free: int = 200_000_000
+
+
+@dataclass(slots=True)
+class _Waiting:
+    messages: Sequence[Message]
+    done: Callable[[Sequence[Answer]], None]
+
+
+class GroupCommit:
+    """Appends what is waiting, all at once and without a timer: one commit serves every caller that came meanwhile."""
+
+    def __init__(self, store: Store, committed: Callable[[], None], clock: Callable[[], int] = now) -> None:
+        self._store, self._committed, self._clock = store, committed, clock
+        self._queue: deque[_Waiting] = deque()
+        self._bell = threading.Event()
+        self._stopping = False
+        self.last_live = 0.0  # when the last append came, by time.monotonic
+        self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
+        self._thread.start()
+
+    def submit(self, messages: Sequence[Message], done: Callable[[Sequence[Answer]], None]) -> None:
+        """Append soon; `done` is called from the committing thread with an answer for each message."""
+        self._queue.append(_Waiting(messages, done))
+        if not self._bell.is_set():
+            self._bell.set()
+
+    def append(self, messages: Sequence[Message]) -> Sequence[Answer]:
+        """The same, waiting for the answers."""
+        answers: list[Sequence[Answer]] = []
+        ready = threading.Event()
+
+        def done(found: Sequence[Answer]) -> None:
+            answers.append(found)
+            ready.set()
+
+        self.submit(messages, done)
+        ready.wait()
+        return answers[0]
+
+    def _run(self) -> None:
+        while True:
+            self._bell.wait()
+            self._bell.clear()
+            while self._queue:
+                self._commit(self._group())
+            if self._stopping and not self._queue:
+                return
+
+    def _group(self) -> list[_Waiting]:
+        group: list[_Waiting] = []
+        count = size = 0
+        while self._queue and count < _GROUP and size < _GROUP_BYTES:
+            waiting = self._queue.popleft()
+            group.append(waiting)
+            count += len(waiting.messages)
+            size += sum(len(message.body) for message in waiting.messages)
+        return group
+
+    def _commit(self, group: list[_Waiting]) -> None:
+        messages = [message for waiting in group for message in waiting.messages]
+        try:
+            answers: Sequence[Answer] = self._store.inbox.append(messages, self._clock())
+        except errors.MastercopyError as error:
+            answers = [error] * len(messages)
+        except Exception as error:
+            log.exception("append failed")
+            answers = [errors.UnknownOutcome(str(error))] * len(messages)
+        start = 0
+        for waiting in group:
+            end = start + len(waiting.messages)
+            waiting.done(answers[start:end])
+            start = end
+        self.last_live = time.monotonic()
+        self._committed()
+
+    def close(self) -> None:
+        """Commit what waits, then end."""
+        self._stopping = True
+        self._bell.set()
+        self._thread.join()
+
+
+class Door:
+    """Fills `adapters.contract.Door` over the store, and answers the HTTP door without blocking it."""
+
+    def __init__(
+        self,
+        store: Store,
+        checkers: Callable[[str, str], Checker],
+        group: GroupCommit,
+        pressure: Callable[[], str | None],
+        clock: Callable[[], int] = now,
+    ) -> None:
+        self._store, self._checkers, self._group, self._pressure, self._clock = store, checkers, group, pressure, clock
+        self.files: contract.Files = Claims(store, clock)
+
+    def checked(self, message: Message) -> Message:
+        """The message with its records counted and its identity settled; raises `Reject`, `NotFound`."""
+        checker = self._checkers(message.source, message.feed)
+        if len(message.body) > checker.feed.limit:
+            hint = f"Send less than {checker.feed.limit} bytes at once"
+            raise errors.TooLarge(f"{len(message.body)} bytes", place=errors.Place(checker.feed.path), hint=hint)
+        records = checker.inspect(message.body)
+        if message.message_id is None and checker.feed.identity == "body":
+            return replace(message, records=records, message_id=hashlib.sha256(message.body).hexdigest())
+        return replace(message, records=records)
+
+    def submit(self, message: Message, done: Callable[[Answer], None]) -> None:
+        """Store a checked message; `done` is called from another thread after commit."""
+        self.admit()
+        self._group.submit([message], lambda answers: done(answers[0]))
+
+    def admit(self) -> None:
+        """Raises `Overloaded` over the marks."""
+        why = self._pressure()
+        if why is not None:
+            raise errors.Overloaded(why, after=5.0, hint="Nothing was stored; send it again later")
+
+    def receive(self, messages: Sequence[Message]) -> Sequence[Receipt | errors.Reject]:
+        """Check, store durably, and answer for each message in turn."""
+        self.admit()
+        checked = [self._tried(message) for message in messages]
+        good = [message for message in checked if isinstance(message, Message)]
+        stored = iter(self._group.append(good) if good else ())
+        return [self._answer(next(stored)) if isinstance(message, Message) else message for message in checked]
+
+    def _tried(self, message: Message) -> Message | errors.Reject:
+        try:
+            return self.checked(message)
+        except errors.Reject as reason:
+            return reason
+
+    @staticmethod
+    def _answer(answer: Answer) -> Receipt | errors.Reject:
+        if isinstance(answer, Receipt | errors.Reject):
+            return answer
+        raise answer
+
+    def park(self, message: Message, reason: errors.Reject) -> Receipt:
+        """Store a refused message as a dead letter."""
+        failure = Failure("receive", reason.code, reason.place.path, str(reason), message.body)
+        return self._store.inbox.refuse(replace(message, records=1), failure, self._clock())
+
+    def stored(self, source: str, feed: str, message_ids: Sequence[str]) -> set[str]:
+        """Which of these ids are stored already."""
+        return self._store.inbox.known(source, feed, message_ids)
+
+    def busy(self) -> bool:
+        """Over the marks."""
+        return self._pressure() is not None
+
+
+class Claims:
+    """Fills `adapters.contract.Files` over the store."""
+
+    def __init__(self, store: Store, clock: Callable[[], int]) -> None:
+        self._store, self._clock = store, clock
+
+    def claim(self, file: FileIdentity) -> Literal["new", "resume", "done"]:
+        """Take the file."""
+        return self._store.files.claim(file, self._clock())
+
+    def progress(self, file: FileIdentity, *, rows: int, total: int) -> None:
+        """How many of its rows are stored."""
+        self._store.files.progress(file, rows, total, "loading", self._clock())
+
+    def finish(self, file: FileIdentity, *, rows: int) -> None:
+        """All rows are stored."""
+        self._store.files.progress(file, rows, rows, "done", self._clock())
+
+    def alarm(self, system: str, path: str, reason: str) -> None:
+        """The file was left untouched."""
+        if self._store.alarms.raise_("file", f"{system}:{path}", reason, self._clock()):
+            log.warning("file left untouched", system=system, path=path, reason=reason)
+
+    def clear(self, system: str, path: str) -> None:
+        """The reason for the alarm is gone."""
+        self._store.alarms.clear("file", f"{system}:{path}")
