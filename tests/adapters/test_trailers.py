@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from pathlib import Path
@@ -18,7 +19,7 @@ FORMAT = {
     "encoding": "gb18030",
     "delimiter": "|",
     "columns": ["kind", "id", "fee", "name"],
-    "types": {"column": 0, "D": "detail"},
+    "types": {"column": 0, "H": "head", "D": "detail", "T": "trailer"},
 }
 CONTROL = {"kind": "trailer", "fields": ["-", "rows", "sum"], "column": "fee"}
 
@@ -28,16 +29,16 @@ def test_a_trailer_is_compared_with_the_rows(tmp_path: Path, trailer: str, loade
     """Rows and sum; head and trailer are no rows of their own."""
     folder = tmp_path / "in"
     folder.mkdir()
-    spec = {**FORMAT, "types": {"column": 0, "H": "head", "D": "detail", "T": "trailer"}}
-    text = "\n".join(["H|20260101", "D|1|10|张三", "D|2|20|李四", "D|3|30|王五", trailer, ""])
+    text = f"H|20260101\nD|1|10|张三\nD|2|20|李四\nD|3|30|王五\n{trailer}\n"
     (folder / "a.txt").write_bytes(text.encode("gb18030"))
     os.utime(folder / "a.txt", (1, 1))
     system = kits.system("folder", {"path": str(folder), "settle": "1s"}, None, chunk=2, control=CONTROL)
-    source = protocols.source(system, "in", formats.build(spec, {}), tmp_path / "spool")
+    source = protocols.source(system, "in", formats.build(FORMAT, {}), tmp_path / "spool")
     assert isinstance(source, files.FileSource)
     door = MemoryDoor()
-    for now in range(3):
-        source._clock = lambda now=now: float(now)  # type: ignore[misc]
+    ticks = itertools.count()
+    source._clock = lambda: float(next(ticks))
+    for _ in range(3):
         source._poll(door, threading.Event())
     rows = [body.decode("gb18030").splitlines() for body in door.bodies]
     assert rows == ([["D|1|10|张三", "D|2|20|李四"], ["D|3|30|王五"]] if loaded else [])
