@@ -216,6 +216,9 @@ class Letters(Protocol):
     def select(self, *, state: str | None, filters: Mapping[str, str], limit: int, before: int | None = None) -> list[Letter]:
         """Newest first; filters over stage, code, source, feed, subscription, fingerprint."""
 
+    def of_message(self, message: int) -> list[Letter]:
+        """Everything of one message, in the order of its rows."""
+
     def groups(self, limit: int) -> list[dict[str, Any]]:
         """Open letters by stage, code, path and source: count, first and last seen, one reason."""
 

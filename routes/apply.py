@@ -106,6 +106,7 @@ class Apply:
         self._work: dict[int, _LaneWork] = {}
         self._bell = threading.Event()
         self._rate = 20_000.0  # rows a second, measured
+        self._changed = False
         self.fence: Fence | None = None
 
     def ring(self) -> None:
@@ -122,6 +123,9 @@ class Apply:
 
     def step(self) -> bool:
         """One slice; False when there was nothing to do."""
+        if self._changed:
+            self._changed = False
+            self.forget()
         self._read_ahead()
         part = self._slice()
         if not part.marks:
@@ -152,8 +156,13 @@ class Apply:
             self._write(part.failed(error))
 
     def forget(self) -> None:
-        """Drop what was decoded ahead: the mappings have changed, or a write failed."""
+        """Drop what was decoded ahead: the store says where to go on."""
         self._work.clear()
+
+    def forget_soon(self) -> None:
+        """From another thread: the mappings have changed, decode again with the new ones."""
+        self._changed = True
+        self.ring()
 
     def _write(self, part: _Slice) -> None:
         if self.fence is None:

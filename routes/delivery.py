@@ -62,6 +62,10 @@ class Reader:
         """The log has grown, or somebody changed a state."""
         self._bell.set()
 
+    def replace(self, outbound: Outbound, revision: int) -> None:
+        """Go on with another revision of the route, mapping or format; the number of lanes stays."""
+        self.outbound, self.route, self.revision = outbound, outbound.route, revision
+
     @property
     def lag(self) -> int:
         """Matched changes that are read and not settled."""

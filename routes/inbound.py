@@ -56,6 +56,10 @@ class Inbound:
             self.files[self.feed.schema] = system.files[self.feed.schema]
         self.hash = hashlib.sha256(b"\0".join(name.encode() + b"\0" + text for name, text in sorted(self.files.items()))).hexdigest()
 
+    def inspect(self, body: bytes) -> int:
+        """The door's check: how many records; raises `Reject`."""
+        return self.format.inspect(body)
+
     def decode(self, body: bytes) -> list[Decoded]:
         """Every record of a body; a record that fails never spoils another."""
         return [self._decoded(row, body) for row in self.format.read(body)]

@@ -73,7 +73,7 @@ class DecodePool:
         """The answer; if its worker died, tried once more, and then half by half until the poison is found."""
         try:
             return future.result()
-        except concurrent.futures.process.BrokenProcessPool:
+        except (concurrent.futures.process.BrokenProcessPool, concurrent.futures.CancelledError):
             return self._search(feed, body, 0, records)
 
     def _search(self, feed: str, body: bytes, first: int, records: int) -> list[Decoded]:

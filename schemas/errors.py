@@ -163,6 +163,10 @@ class Gone(Stop):
     """The subscriber says that it does not exist any more."""
 
 
+class Unauthorized(Stop):
+    """Nobody is known by these credentials."""
+
+
 class Forbidden(Stop):
     """The credentials do not allow this."""
 

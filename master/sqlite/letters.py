@@ -88,6 +88,11 @@ class Letters:
         query = f"SELECT {COLUMNS} WHERE {' AND '.join(clauses)} ORDER BY d.id DESC LIMIT ?"
         return [_letter(row) for row in self._database.read().execute(query, (*values, limit))]
 
+    def of_message(self, message: int) -> list[Letter]:
+        """Everything of one message, in the order of its rows."""
+        query = f"SELECT {COLUMNS} WHERE d.message = ? ORDER BY d.row, d.id"
+        return [_letter(row) for row in self._database.read().execute(query, (message,))]
+
     def groups(self, limit: int) -> list[dict[str, Any]]:
         """Open letters by kind."""
         query = """

@@ -1,0 +1,86 @@
+"""An instance as configured: its systems, routes and rules, read from the packaged folders and from its home."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapters import catalogue
+from config import marked, rules
+from master.merge import Rules
+from routes import route
+from routes.inbound import Inbound
+from routes.outbound import Outbound
+from schemas import canonical, errors
+
+FILE = "hub.yaml"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that is configured. `systems` are those that the instance uses."""
+
+    systems: Mapping[str, catalogue.System]
+    routes: Mapping[str, route.Route]
+    master: rules.MasterRules
+
+    @property
+    def merge_rules(self) -> Rules:
+        """What the merge follows."""
+        return Rules(self.master.rank, {entity: canonical.refs(entity) for entity in canonical.entity_names()})
+
+    def inbound(self, feed: str) -> Inbound:
+        """The feed `system/feed`, compiled."""
+        system, name = feed.split("/", 1)
+        return Inbound(self.systems[system], name, self.master)
+
+    def outbound(self, name: str) -> Outbound:
+        """The subscription of a route, compiled."""
+        found = self.routes[name]
+        system, sink = found.to.split("/", 1)
+        return Outbound(found, self.systems[system], sink)
+
+    def feeds(self) -> list[str]:
+        """`system/feed` of every feed."""
+        return [feed.path for system in self.systems.values() for feed in system.manifest.feeds.values()]
+
+
+def load(home: Path | None) -> Setup:
+    """Read it all. Raises `Misconfigured`, `BadManifest`, `BadRoute`, `BadMapping` with file, line, path and hint.
+
+    `hub.yaml` names the systems and routes in use with the instance's own values for them; without that file every packaged system and
+    no route is in use.
+    """
+    doc = _document(home)
+    data: dict[str, Any] = doc.data if doc else {}
+    folders = [catalogue.PACKAGED, *([home / "adapters"] if home else [])]
+    wanted = data.get("systems")
+    found = catalogue.load(folders, wanted or {}, origin=doc)
+    systems = {name: system for name, system in found.systems.items() if wanted is None or name in wanted}
+    sinks = [sink.path for system in systems.values() for sink in system.manifest.sinks.values()]
+    asked = data.get("routes") or {}
+    named = dict.fromkeys(asked) if isinstance(asked, list) else asked
+    routes = route.load([route.PACKAGED, *([home / "routes"] if home else [])], named, sinks)
+    setup = Setup(systems, routes, rules.load(home, canonical.entity_names()))
+    for feed in setup.feeds():
+        setup.inbound(feed)
+    for name in routes:
+        setup.outbound(name)
+    return setup
+
+
+def _document(home: Path | None) -> marked.Marked | None:
+    file = home / FILE if home else None
+    if file is None or not file.exists():
+        return None
+    doc = marked.load(file.read_bytes(), FILE)
+    if doc.data is None:
+        return marked.Marked(FILE, {}, doc.lines)
+    if not isinstance(doc.data, dict):
+        raise errors.Misconfigured("hub.yaml has the keys systems and routes", place=doc.place())
+    for key in doc.data:
+        if key not in ("systems", "routes"):
+            raise errors.Misconfigured(f"unknown key {key!r}", place=doc.place(key), hint="Known: systems, routes")
+    return doc
