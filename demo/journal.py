@@ -24,6 +24,7 @@ class Journal:
         self._numbers = itertools.count(1)
         self._turn = threading.Lock()
         self.outcomes: Counter[Outcome] = Counter()
+        self.records = 0  # of the tries that were acknowledged
 
     def invoke(self, push: Push) -> Attempt:
         """Write down that this is about to be sent."""
@@ -34,6 +35,7 @@ class Journal:
     def settle(self, attempt: Attempt, outcome: Outcome, receipt: int | None = None) -> None:
         """Write down what became of it."""
         self.outcomes[outcome] += 1
+        self.records += attempt.records if outcome == "ok" else 0
         self._write(attempt._replace(outcome=outcome, receipt=receipt))  # noqa: SLF001 a named tuple's public method
 
     def _write(self, attempt: Attempt) -> None:

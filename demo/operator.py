@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from demo import badness, books, boss, child, journal, queues
 from demo.evidence import Attempt, Outcome, Received
 from demo.feeds import Push
@@ -64,9 +66,9 @@ class Operator:
         self._ods = queues.Ods(url, "ods.changes", self._books)
         self._stop = threading.Event()
         self._boss: threading.Thread | None = None
-        self._published = 0
         self._trouble = ""
-        self.files: list[dict[str, Any]] = []
+        self._told = folder / "files.json"
+        self.files: list[dict[str, Any]] = orjson.loads(self._told.read_bytes()) if self._told.exists() else []
 
     def start(self) -> Places:
         """Start the operator's process and its servers. ODS is started apart, once the hub has declared its queue."""
@@ -84,7 +86,9 @@ class Operator:
     def lay_out(self, turn: int = 0, *, bad: bool = True, telco: bool = True) -> None:
         """Billing's files of this turn, in turn 0 with the catalogue, the telco file and bad files."""
         told = self._ask("lay_out", turn=turn, bad=bad, with_telco=telco)
-        self.files = [*self.files, *told]
+        known = {(file["source"], file["name"]) for file in self.files}
+        self.files += [file for file in told if (file["source"], file["name"]) not in known]
+        self._told.write_bytes(orjson.dumps(self.files))
 
     def post(
         self, host: str, port: int, key: str, turn: int = 0, *, connections: int = 4, rate: float | None = None, bad: bool = True
@@ -103,7 +107,7 @@ class Operator:
             before.join()
         try:
             pushes = self._pushes(turn, bad=bad)
-            self._published += queues.publish(self._url, "boss.instances", pushes, self._journal, rate=rate, stop=self._stop)
+            queues.publish(self._url, "boss.instances", pushes, self._journal, rate=rate, stop=self._stop)
         except Exception as error:  # told by `progress`, where somebody looks
             self._trouble = repr(error)
 
@@ -111,6 +115,13 @@ class Operator:
         yield from boss.pushes(self._seed, self._customers, turn)
         for one in badness.over_amqp() if bad else ():
             yield from (push for push in (one.before, one.push) if push is not None)
+
+    def halt(self) -> None:
+        """CRM and BOSS send nothing more."""
+        self._stop.set()
+        self._ask("halt")
+        if self._boss is not None:
+            self._boss.join(5)
 
     def refuse(self, *numbers: str) -> None:
         """Customer care refuses these records from now on (422); without any, it takes all again."""
@@ -126,18 +137,25 @@ class Operator:
         return bool(self.progress()["sending"]) or (self._boss is not None and self._boss.is_alive())
 
     def progress(self) -> dict[str, Any]:
-        """What was sent and what arrived: see `premises.Premises.progress`; `ods` and `published` are added."""
+        """What was sent and what arrived: see `premises.Premises.progress`; of ODS and BOSS are added."""
         found: dict[str, Any] = self._ask("progress")
-        return found | {"ods": self._books.totals(), "published": self._published, "trouble": self._trouble}
+        return found | {"ods": self._books.totals(), "trouble": self._trouble, "published": self._journal.outcomes["ok"], "published_records": self._journal.records}
 
     def attempts(self) -> list[Attempt]:
         """The clients' logs, for the history checker. A file counts as acknowledged once it stands in its `done` folder."""
         tries = [*journal.read(self._folder / "attempts-crm.jsonl"), *journal.read(self._folder / "attempts-boss.jsonl")]
         return [*tries, *(self._file(number, file) for number, file in enumerate(self.files))]
 
-    def _file(self, number: int, file: dict[str, Any]) -> Attempt:
+    def waiting(self) -> list[str]:
+        """The names of the files that were laid out and are not loaded yet."""
+        return [file["name"] for file in self.files if not self._loaded(file)]
+
+    def _loaded(self, file: dict[str, Any]) -> bool:
         folder = {"billing/accounts": "sftp/out/accounts", "billing/products": "sftp/out/products"}.get(file["source"], "telco")
-        outcome: Outcome = "ok" if (self._folder / folder / "done" / file["name"]).exists() else "unknown"
+        return (self._folder / folder / "done" / file["name"]).exists()
+
+    def _file(self, number: int, file: dict[str, Any]) -> Attempt:
+        outcome: Outcome = "ok" if self._loaded(file) else "unknown"
         return Attempt(f"file.{number}", file["source"], file["sha256"][:24], file["sha256"], file["rows"], outcome, None, chunked=True)
 
     def received(self) -> list[Received]:

@@ -100,6 +100,14 @@ class Premises:
             )
         self._sending = asyncio.create_task(self._sender.send(pushes, rate))
 
+    async def halt(self) -> None:
+        """CRM sends nothing more; what is on its way gets no word on its outcome."""
+        if self._sending is not None:
+            self._sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await self._sending
+            self._sending = None
+
     async def progress(self) -> dict[str, Any]:
         """How far everybody is."""
         sender = self._sender
@@ -146,7 +154,7 @@ async def serve() -> None:
     premises = Premises()
     known: dict[str, Callable[..., Answer]] = {
         one.__name__: one
-        for one in (premises.open, premises.lay_out, premises.post, premises.progress, premises.refuse, premises.down, premises.look)
+        for one in (premises.open, premises.lay_out, premises.post, premises.halt, premises.progress, premises.refuse, premises.down, premises.look)
     }
     while line := await asyncio.to_thread(sys.stdin.readline):
         question = json.loads(line)
