@@ -77,7 +77,7 @@ def load_all(
     origin: marked.Marked | None = None,
     at: marked.Path = ("systems",),
 ) -> tuple[Catalogue, list[errors.BadManifest]]:
-    """As `load`, but systems with a mistake are left out and every system's first mistake is answered."""
+    """As `load`, but systems with a mistake are left out and every mistake of every system is answered."""
     found = {path.name: path for folder in folders for path in _systems(folder)}
     over = dict(overrides or {})
     systems: dict[str, System] = {}
@@ -87,7 +87,7 @@ def load_all(
         try:
             parsed = manifest.parse(files, name, manifest.Override(over.get(name) or {}, origin, (*at, name)))
         except errors.BadManifest as error:
-            findings.append(error)
+            findings += [each for each in error.all if isinstance(each, errors.BadManifest)]
         else:
             systems[name] = System(name, files, parsed, folder)
     return Catalogue(systems), findings

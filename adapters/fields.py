@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import ipaddress
 import re
 from collections.abc import Callable, Iterable
@@ -60,20 +61,29 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def read(kind: type[T], data: Any, spot: Spot, **given: Any) -> T:
-    """Build a dataclass of declared fields from parsed YAML; raises `BadManifest` for the first mistake."""
+    """Build a dataclass of declared fields from parsed YAML; raises `BadManifest`, which carries every mistake."""
     if not isinstance(data, dict):
         raise spot.wrong("a section with keys is expected", data)
     declared = {field.name: field for field in dataclasses.fields(kind) if "read" in field.metadata}  # type: ignore[arg-type]
-    for key in data:
-        if key not in declared:
-            raise spot.child(key).wrong(f"unknown key {key!r}", hint=nearest(key, declared))
+    wrong = [spot.child(key).wrong(f"unknown key {key!r}", hint=nearest(key, declared)) for key in data if key not in declared]
     values = dict(given)
     for name, field in declared.items():
         if data.get(name) is not None:
-            values[name] = field.metadata["read"](data[name], spot.child(name))
+            values[name] = noted(wrong, functools.partial(field.metadata["read"], data[name], spot.child(name)))
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING and name not in given:
-            raise spot.wrong(f"the key {name!r} is missing", hint=f"Add {name}:")
+            wrong.append(spot.wrong(f"the key {name!r} is missing", hint=f"Add {name}:"))
+    if wrong:
+        raise errors.together(wrong)
     return kind(**values)
+
+
+def noted(wrong: list[errors.BadManifest], step: Callable[[], T]) -> T | None:
+    """The answer of a step; what is wrong with it is noted instead of raised, so that the next can be looked at."""
+    try:
+        return step()
+    except errors.BadManifest as error:
+        wrong.append(error)
+        return None
 
 
 def text(value: Any, spot: Spot) -> str:

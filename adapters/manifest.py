@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from adapters import contract, control, endpoints, fields
 from adapters.fields import Spot, need, opt
@@ -14,6 +15,7 @@ from schemas import errors
 
 FILE = "manifest.yaml"
 _FILE_FEEDS = ("sftp", "folder")
+End = TypeVar("End", "Feed", "Sink")
 _PLACEHOLDERS = {"name", "subscription", "first", "last", "count"}
 
 
@@ -119,7 +121,7 @@ class Override:
 def parse(files: Mapping[str, bytes], folder: str, override: Override | None = None) -> Manifest:
     """Parse `manifest.yaml` of a system folder with the instance's values laid over it.
 
-    `folder` is the folder's name, used in places (`folder/manifest.yaml`). Raises `BadManifest` for the first mistake.
+    `folder` is the folder's name, used in places (`folder/manifest.yaml`). Raises `BadManifest`, which carries every mistake.
     """
     shown = f"{folder}/{FILE}"
     if FILE not in files:
@@ -127,55 +129,83 @@ def parse(files: Mapping[str, bytes], folder: str, override: Override | None = N
     try:
         source = marked.load(files[FILE], shown)
     except errors.Misconfigured as error:
-        raise errors.BadManifest(error.detail, place=error.place, hint=error.hint) from error
+        raise errors.together([errors.BadManifest(each.detail, place=each.place, hint=each.hint) for each in error.all]) from error
     over = override or Override({})
     data = _merged(source.data, over.data)
     spot = Spot(lambda path: (path and over.place(path)) or source.place(*path))
-    top = fields.read(_Top, data, spot)
-    if top.system != folder:
-        raise spot.child("system").wrong("the system is not named as its folder", top.system, f"Rename it to {folder}")
+    wrong: list[errors.BadManifest] = []
+    top = fields.noted(wrong, lambda: fields.read(_Top, data, spot))
+    if top and top.system != folder:
+        wrong.append(spot.child("system").wrong("the system is not named as its folder", top.system, f"Rename it to {folder}"))
+    feeds = _ends(wrong, data, spot.child("feeds"), lambda key, value, at: _feed(files, folder, key, value, at))
+    sinks = _ends(wrong, data, spot.child("sinks"), lambda key, value, at: _sink(files, folder, key, value, at))
+    if top is None or wrong:
+        raise errors.together(wrong)
     return Manifest(
         system=top.system,
         title=top.name or Title(en=top.system),
         owner=top.owner,
-        feeds={key: _feed(files, top.system, key, value, spot.child("feeds").child(key)) for key, value in top.feeds.items()},
-        sinks={key: _sink(files, top.system, key, value, spot.child("sinks").child(key)) for key, value in top.sinks.items()},
+        feeds=feeds,
+        sinks=sinks,
         marked=marked.Marked(source.file, data, source.lines),
     )
 
 
+def _ends(wrong: list[errors.BadManifest], data: Any, spot: Spot, read: Callable[[str, Any, Spot], End]) -> dict[str, End]:
+    """The feeds or sinks; those with a mistake are noted and left out."""
+    section = data.get(spot.path[-1]) if isinstance(data, dict) else None
+    found = {}
+    for key, value in section.items() if isinstance(section, dict) else ():
+        end = fields.noted(wrong, functools.partial(read, key, value, spot.child(key)))
+        if end is not None:
+            found[key] = end
+    return found
+
+
 def _feed(files: Mapping[str, bytes], system: str, name: str, data: Any, spot: Spot) -> Feed:
-    over, endpoint, rest = _endpoint(name, data, spot, endpoints.IN)
+    wrong, over, endpoint, rest = _endpoint(files, name, data, spot, endpoints.IN)
     if over in _FILE_FEEDS:
         rest.setdefault("limit", "5GB")
-    feed = fields.read(Feed, rest, spot, system=system, name=name, endpoint=endpoint)
-    _exists(files, feed.mapping, spot.child("mapping"))
-    if feed.schema:
-        _exists(files, feed.schema, spot.child("schema"))
-    if feed.control and over not in _FILE_FEEDS:
-        raise spot.child("control").wrong(f"control totals belong to files, not to {over}", hint="Remove control:")
+    feed = fields.noted(wrong, lambda: fields.read(Feed, rest, spot, system=system, name=name, endpoint=endpoint))
+    if feed and feed.control and over not in _FILE_FEEDS:
+        wrong.append(spot.child("control").wrong(f"control totals belong to files, not to {over}", hint="Remove control:"))
+    if feed is None or wrong:
+        raise errors.together(wrong)
     return feed
 
 
 def _sink(files: Mapping[str, bytes], system: str, name: str, data: Any, spot: Spot) -> Sink:
-    over, endpoint, rest = _endpoint(name, data, spot, endpoints.OUT)
-    sink = fields.read(Sink, rest, spot, system=system, name=name, endpoint=endpoint)
-    _exists(files, sink.mapping, spot.child("mapping"))
-    if sink.control and (over not in _FILE_FEEDS or sink.control.kind != "ctl"):
-        raise spot.child("control").wrong("a sink writes control files beside files only", hint="A trailer is part of the format:")
+    wrong, over, endpoint, rest = _endpoint(files, name, data, spot, endpoints.OUT)
+    sink = fields.noted(wrong, lambda: fields.read(Sink, rest, spot, system=system, name=name, endpoint=endpoint))
+    if sink and sink.control and (over not in _FILE_FEEDS or sink.control.kind != "ctl"):
+        hint = "A trailer is part of the format:"
+        wrong.append(spot.child("control").wrong("a sink writes control files beside files only", hint=hint))
+    if sink is None or wrong:
+        raise errors.together(wrong)
     return sink
 
 
-def _endpoint(name: str, data: Any, spot: Spot, kinds: dict[str, type[Any]]) -> tuple[str, Any, dict[str, Any]]:
-    fields.name(name, spot)
+def _endpoint(
+    files: Mapping[str, bytes], name: str, data: Any, spot: Spot, kinds: dict[str, type[Any]]
+) -> tuple[list[errors.BadManifest], str, Any, dict[str, Any]]:
+    """(what is wrong, protocol, endpoint, the other keys) of a feed or sink; a wrong protocol is noted once and then taken as any."""
+    wrong: list[errors.BadManifest] = []
+    fields.noted(wrong, lambda: fields.name(name, spot))
     rest = dict(fields.section(data, spot))
+    section, endpoint = rest.pop("endpoint", None) or {}, None
     if "over" not in rest:
-        raise spot.wrong("the key 'over' is missing", hint=f"Add over: {' | '.join(kinds)}")
-    over = fields.choice(*kinds)(rest["over"], spot.child("over"))
-    at = spot.child("endpoint")
-    endpoint = fields.read(kinds[over], rest.pop("endpoint", None) or {}, at)
-    _sense(endpoint, at)
-    return over, endpoint, rest
+        wrong.append(spot.wrong("the key 'over' is missing", hint=f"Add over: {' | '.join(kinds)}"))
+    elif fields.noted(wrong, lambda: fields.choice(*kinds)(rest["over"], spot.child("over"))):
+        at = spot.child("endpoint")
+        endpoint = fields.noted(wrong, lambda: fields.read(kinds[rest["over"]], section, at))
+        if endpoint is not None:
+            fields.noted(wrong, lambda: _sense(endpoint, at))
+    if rest.get("over") not in kinds:
+        rest["over"] = next(iter(kinds))
+    for key in ("mapping", "schema"):
+        if isinstance(rest.get(key), str):
+            fields.noted(wrong, functools.partial(_exists, files, rest[key], spot.child(key)))
+    return wrong, str(rest["over"]), endpoint, rest
 
 
 def _sense(endpoint: Any, at: Spot) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 from schemas import errors
 
 Path = tuple[str | int, ...]
+_Twice = Callable[[Path, int], None]
 
 _BOOLS = {"true": True, "True": True, "false": False, "False": False}
 
@@ -49,28 +51,36 @@ def load(text: bytes | str, file: str) -> Marked:
     except yaml.YAMLError as error:
         raise errors.Misconfigured(_why(error), place=_spot(error, file)) from error
     lines: dict[Path, int] = {}
-    data = _value(root, (), lines, file) if root is not None else None
+    doubled: list[errors.Misconfigured] = []
+    data = _value(root, (), lines, lambda path, line: doubled.append(_doubled(file, path, line))) if root is not None else None
+    if doubled:
+        raise errors.together(doubled)
     return Marked(file, data, lines)
 
 
-def _value(node: yaml.Node, path: Path, lines: dict[Path, int], file: str) -> Any:
+def _doubled(file: str, path: Path, line: int) -> errors.Misconfigured:
+    place = errors.Place(file, line, dotted(path))
+    return errors.Misconfigured(f"the key {str(path[-1])!r} stands twice", place=place, hint="Remove one of them")
+
+
+def _value(node: yaml.Node, path: Path, lines: dict[Path, int], twice: _Twice) -> Any:
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
-        return _mapping(node, path, lines, file)
+        return _mapping(node, path, lines, twice)
     if isinstance(node, yaml.SequenceNode):
-        return [_value(child, (*path, index), lines, file) for index, child in enumerate(node.value)]
+        return [_value(child, (*path, index), lines, twice) for index, child in enumerate(node.value)]
     return _scalar(node)
 
 
-def _mapping(node: yaml.MappingNode, path: Path, lines: dict[Path, int], file: str) -> dict[str, Any]:
+def _mapping(node: yaml.MappingNode, path: Path, lines: dict[Path, int], twice: _Twice) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key_node, child in node.value:
         key = str(key_node.value)
         line = key_node.start_mark.line + 1
         if key in found:
-            raise errors.Misconfigured(f"the key {key!r} stands twice", place=errors.Place(file, line, dotted((*path, key))), hint="Remove one of them")
+            twice((*path, key), line)
         lines[(*path, key)] = line
-        found[key] = _value(child, (*path, key), lines, file)
+        found[key] = _value(child, (*path, key), lines, twice)
     return found
 
 

@@ -6,6 +6,7 @@ A pair stands in `samples/FEED/` or `samples/SINK/`: `NAME.in.*` with `NAME.out.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -13,8 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from adapters import catalogue
-from hub import differences, workbench
+from config import rules
+from hub import differences
+from routes.inbound import Inbound
+from routes.outbound import Outbound
+from routes.route import Route
 from schemas import canonical, errors
+from schemas.envelope import Failure, Mapped
 from transformers import lineage
 
 Kind = Literal["in", "bad", "change"]
@@ -87,15 +93,16 @@ def find(system: catalogue.System) -> list[Pair]:
 
 def replay(system: catalogue.System) -> list[Result]:
     """The results of all pairs of a system. Raises `Stop` when its manifest, schemas or mappings are wrong."""
-    ends = {pair.end: workbench.End(system, pair.end) for pair in find(system)}
-    return [_replayed(system, ends[pair.end], pair) for pair in find(system)]
+    pairs = find(system)
+    ends = {name: _compiled(system, name) for name in dict.fromkeys(pair.end for pair in pairs)}
+    return [_replayed(system, ends[pair.end], pair) for pair in pairs]
 
 
 def coverage(system: catalogue.System, results: Sequence[Result]) -> list[Covered]:
     """For each mapping file of a system, how often the good samples use its rules, in the order of the files."""
-    ends = [workbench.End(system, name) for name in (*system.manifest.feeds, *system.manifest.sinks)]
-    compiled = {end.manifest.mapping: end.mapping for end in ends}
-    files = {end.manifest.name: end.manifest.mapping for end in ends}
+    ends = {name: _compiled(system, name) for name in (*system.manifest.feeds, *system.manifest.sinks)}
+    compiled = {end.mapping.file: end.mapping for end in ends.values()}
+    files = {name: end.mapping.file for name, end in ends.items()}
     rows: dict[str, list[dict[str, Any]]] = {file: [] for file in compiled}
     for result in results:
         if result.pair.kind != "bad":
@@ -126,33 +133,55 @@ def _wrong(system: catalogue.System, name: str, detail: str, hint: str) -> error
     return errors.BadManifest(detail, place=errors.Place(f"{system.name}/{name}"), hint=hint)
 
 
-def _replayed(system: catalogue.System, end: workbench.End, pair: Pair) -> Result:
+@functools.cache
+def _rules() -> rules.MasterRules:
+    return rules.load(None, canonical.entity_names())  # who is merged with whom is no matter of samples
+
+
+def _compiled(system: catalogue.System, name: str) -> Inbound | Outbound:
+    """A feed or a sink as the hub itself runs it; the sink as a route would reach it that holds nothing back."""
+    if name in system.manifest.feeds:
+        return Inbound(system, name, _rules())
+    return Outbound(Route(name=name, text=b"", route=name, to=f"{system.name}/{name}"), system, name)
+
+
+def _replayed(system: catalogue.System, end: Inbound | Outbound, pair: Pair) -> Result:
     given, wanted = system.files[pair.given], system.files[pair.wanted]
-    if pair.kind == "change":
+    if isinstance(end, Outbound):
         return _outward(end, pair, json.loads(given), wanted)
-    found = end.receive(given)
-    failures = [
-        {"record": number, "stage": each.stage, "code": each.code, "path": each.path, "reason": each.reason}
-        for number, each in found.failures
-    ]
-    rows = tuple(found.rows)
+    found, failed, rows = _received(end, given)
+    failures = [{"record": number, "stage": each.stage, "code": each.code, "path": each.path, "reason": each.reason} for number, each in failed]
     if pair.kind == "bad":
         return Result(pair, differences.of_failures(json.loads(wanted), failures), differences.pretty(failures), rows)
-    records = [{"entity": one.kind, "key": one.key, "sequence": one.sequence, "op": one.op, "state": one.state} for one in found.records]
+    records = [{"entity": one.kind, "key": one.key, "sequence": one.sequence, "op": one.op, "state": one.state} for one in found]
     trouble = "\n".join(f"record {each['record']} failed at {each['stage']}: {each['reason']}" for each in failures)
     return Result(pair, trouble or differences.of_values(json.loads(wanted), records), differences.pretty(records), rows)
 
 
-def _outward(end: workbench.End, pair: Pair, given: Any, wanted: bytes) -> Result:
+def _received(end: Inbound, body: bytes) -> tuple[list[Mapped], list[tuple[int, Failure]], tuple[dict[str, Any], ...]]:
+    """A body's way from the door on: its records, failures by record number, and the rows."""
+    try:
+        end.inspect(body)
+    except errors.Reject as error:
+        return [], [(0, Failure("receive", error.code, error.place.path, str(error), b""))], ()
+    steps = list(end.steps(body))
+    return (
+        [record for step in steps for record in step.mapped],
+        [(step.number, step.failure) for step in steps if step.failure],
+        tuple(step.row for step in steps if step.row is not None),
+    )
+
+
+def _outward(end: Outbound, pair: Pair, given: Any, wanted: bytes) -> Result:
     changes: list[dict[str, Any]] = given if isinstance(given, list) else [given]
     trouble = "\n".join(f"change {number}: {line}" for number, change in enumerate(changes) for line in _uncanonical(change))
     if trouble:
         return Result(pair, trouble, b"", ())
     try:
-        sent = end.send(changes)
+        sent = end.format.write([record for change in changes for record in end.mapping.run(change)])
     except errors.Reject as error:
         return Result(pair, str(error), b"", tuple(changes))
-    encoding = str(end.manifest.format.get("encoding", "utf-8"))
+    encoding = str(end.sink.format.get("encoding", "utf-8"))
     return Result(pair, differences.of_bytes(wanted, sent, encoding), sent, tuple(changes))
 
 

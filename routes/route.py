@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,37 +27,50 @@ class Retry:
 
 
 def _entities(value: Any, spot: Spot) -> tuple[str, ...]:
-    known = canonical.entity_names()
-    for index, item in enumerate(value if isinstance(value, list) else [value]):
-        spec.choice(*known)(item, spot.child(index))
-    return tuple(value) if isinstance(value, list) else (value,)
+    return _words(value, spot, canonical.entity_names())
+
+
+def _words(value: Any, spot: Spot, known: Collection[str]) -> tuple[str, ...]:
+    """One of the known words, or a list of them; every other is noted."""
+    wrong: list[errors.BadManifest] = []
+    items = value if isinstance(value, list) else [value]
+    for index, item in enumerate(items):
+        spec.noted(wrong, functools.partial(spec.choice(*known), item, spot.child(index)))
+    if wrong:
+        raise errors.together(wrong)
+    return tuple(items)
+
+
+def _by_entity(value: Any, spot: Spot, read: spec.Reader) -> dict[str, Any]:
+    """A section with entities as keys; everything that is wrong in it is noted."""
+    wrong: list[errors.BadManifest] = []
+    found = {}
+    for entity, inside in spec.section(value, spot).items():
+        at = spot.child(entity)
+        if spec.noted(wrong, functools.partial(spec.choice(*canonical.entity_names()), entity, at)):
+            found[entity] = spec.noted(wrong, functools.partial(read, inside, at))
+    if wrong:
+        raise errors.together(wrong)
+    return found
 
 
 def _filters(value: Any, spot: Spot) -> dict[str, cel.Condition]:
     """One condition for all entities, or one for each that is named."""
-    by_entity = {entity: value for entity in canonical.entity_names()} if isinstance(value, str) else spec.section(value, spot)
-    found = {}
-    for entity, text in by_entity.items():
-        at = spot if isinstance(value, str) else spot.child(entity)
-        spec.choice(*canonical.entity_names())(entity, at)
-        found[entity] = cel.compile(spec.text(text, at), ("new",), place=at.where(at.path), error=errors.BadRoute)
-    return found
+    if isinstance(value, str):
+        return dict.fromkeys(canonical.entity_names(), _condition(value, spot, "new"))
+    return _by_entity(value, spot, lambda text, at: _condition(text, at, "new"))
 
 
 def _only(value: Any, spot: Spot) -> cel.Condition:
-    return cel.compile(spec.text(value, spot), ("new", "old", "changed"), place=spot.where(spot.path), error=errors.BadRoute)
+    return _condition(value, spot, "new", "old", "changed")
+
+
+def _condition(value: Any, spot: Spot, *variables: str) -> cel.Condition:
+    return cel.compile(spec.text(value, spot), variables, place=spot.where(spot.path), error=errors.BadManifest)
 
 
 def _view(value: Any, spot: Spot) -> dict[str, frozenset[str]]:
-    found = {}
-    for entity, names in spec.section(value, spot).items():
-        at = spot.child(entity)
-        spec.choice(*canonical.entity_names())(entity, at)
-        known = canonical.schema(entity)["properties"]
-        for index, name in enumerate(names if isinstance(names, list) else [names]):
-            spec.choice(*known)(name, at.child(index))
-        found[entity] = frozenset(names if isinstance(names, list) else [names])
-    return found
+    return _by_entity(value, spot, lambda names, at: frozenset(_words(names, at, canonical.schema(str(at.path[-1]))["properties"])))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +106,10 @@ def parse(text: bytes, name: str, overrides: Mapping[str, Any] | None = None) ->
         data = {**(doc.data or {}), **(overrides or {})} if isinstance(doc.data, dict) else doc.data
         route = spec.read(Route, data, spot, name=name, text=text)
     except (errors.BadManifest, errors.Misconfigured) as error:
-        raise errors.BadRoute(error.detail, place=error.place, value=error.value, hint=error.hint) from error
+        raise errors.together([errors.BadRoute(each.detail, place=each.place, value=each.value, hint=each.hint) for each in error.all]) from error
     if route.route != name:
-        raise errors.BadRoute("the route is not named as its file", place=doc.place("route"), value=route.route, hint=f"Rename it to {name}")
+        detail = "the route is not named as its file"
+        raise errors.BadRoute(detail, place=doc.place("route"), value=route.route, hint=f"Rename it to {name}")
     if "/" not in route.to:
         raise errors.BadRoute("a route goes to system/sink", place=doc.place("to"), value=route.to, hint="For example: care/webhook")
     return route
@@ -111,7 +126,8 @@ def load(folders: Sequence[Path], wanted: Mapping[str, Mapping[str, Any] | None]
     routes = {}
     for name, overrides in wanted.items():
         if name not in files:
-            raise errors.BadRoute(f"no route {name!r}", place=errors.Place("hub.yaml", path=f"routes.{name}"), hint=spec.nearest(name, files))
+            place = errors.Place("hub.yaml", path=f"routes.{name}")
+            raise errors.BadRoute(f"no route {name!r}", place=place, hint=spec.nearest(name, files))
         route = parse(files[name].read_bytes(), name, overrides)
         if route.to not in known_sinks:
             raise errors.BadRoute(

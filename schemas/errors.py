@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+
+StopKind = TypeVar("StopKind", bound="Stop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,22 @@ class TotalsDiffer(Reject):
 
 class Stop(MastercopyError):
     """Somebody has to change something first."""
+
+    also: tuple[Stop, ...] = ()  # what else was found wrong in the same look
+
+    @property
+    def all(self) -> tuple[Stop, ...]:
+        """This one and all that were found with it."""
+        return (self, *self.also)
+
+
+def together(found: Sequence[StopKind]) -> StopKind:
+    """Several mistakes as one error: the first, which carries the others."""
+    first, *others = dict.fromkeys(each for error in found for each in error.all)
+    first.also = tuple(others)
+    for each in others:
+        each.also = ()
+    return first  # type: ignore[return-value]
 
 
 class Misconfigured(Stop):

@@ -88,19 +88,23 @@ def _table(name: str, file: str, reader: Any) -> Table:
         header = [cell.strip() for cell in next(reader, [])]
         if header[:2] != HEADER:
             raise errors.BadMapping("the header of a code table is theirs,ours", place=errors.Place(file, 1), value=",".join(header))
+        wrong: list[errors.BadMapping] = []
         for row in reader:
             if any(cell.strip() for cell in row):
-                _add(ours, theirs, [cell.strip() for cell in row], errors.Place(file, reader.line_num))
+                wrong += _add(ours, theirs, [cell.strip() for cell in row], errors.Place(file, reader.line_num))
+        if wrong:
+            raise errors.together(wrong)
     except csv.Error as error:
         raise errors.BadMapping(f"the code table cannot be read: {error}", place=errors.Place(file, reader.line_num)) from error
     return Table(name, file, ours, theirs)
 
 
-def _add(ours: dict[str, str], theirs: dict[str, str], row: list[str], place: errors.Place) -> None:
+def _add(ours: dict[str, str], theirs: dict[str, str], row: list[str], place: errors.Place) -> list[errors.BadMapping]:
+    """Add a row; answers what is wrong with it."""
     if len(row) < 2 or not row[0] or not row[1]:
-        raise errors.BadMapping("a row of a code table has both codes", place=place, value=",".join(row), hint="Write theirs,ours")
+        return [errors.BadMapping("a row of a code table has both codes", place=place, value=",".join(row), hint="Write theirs,ours")]
     if ours.setdefault(row[0], row[1]) != row[1]:
-        raise errors.BadMapping(
-            f"the code {row[0]!r} stands twice, for {ours[row[0]]!r} and {row[1]!r}", place=place, hint="Remove one of them"
-        )
+        detail = f"the code {row[0]!r} stands twice, for {ours[row[0]]!r} and {row[1]!r}"
+        return [errors.BadMapping(detail, place=place, hint="Remove one of them")]
     theirs.setdefault(row[1], row[0])  # the first row wins on the way out
+    return []

@@ -216,14 +216,14 @@ def _layout(given: options.Options, path: tuple[str, ...], items: object, fixed:
     names = [column.name for column in columns]
     for at, name in enumerate(names):
         if name in names[:at]:
-            raise given.wrong(f"the column {name!r} stands twice", *path, at)
+            given.found.append(given.wrong(f"the column {name!r} stands twice", *path, at, hint="Rename one of them"))
     return Layout(columns)
 
 
 def _column(given: options.Options, path: tuple[str | int, ...], item: object, fixed: bool) -> Column:
     if not isinstance(item, Mapping):
         item = {"name": item}
-    level = options.Options(item, given.files, given.locate, (*given.path, *path))
+    level = options.Options(item, given.files, given.locate, (*given.path, *path), given.found)
     level.only(*(key for key in _KEYS if fixed or key not in ("width", "align", "pad")))
     name, width = level.text("name"), level.number("width", 0)
     if not name:

@@ -78,10 +78,17 @@ class Format(Protocol):
 def build(spec: Mapping[str, Any], files: Mapping[str, bytes], place: options.Locate = options.nowhere) -> Format:
     """Make the format that a manifest's `format:` mapping describes.
 
-    `files` is the system's folder; `place(*path)` gives the place of a key of the mapping. Raises `BadManifest`.
+    `files` is the system's folder; `place(*path)` gives the place of a key of the mapping. Raises `BadManifest`,
+    which carries every mistake.
     """
     given = options.Options(spec, files, place)
-    return _KINDS[given.choice("kind", _KINDS, "")](given)
+    try:
+        made = _KINDS[given.choice("kind", _KINDS, "")](given)
+    except errors.BadManifest as error:
+        raise errors.together([*given.found, error]) from error
+    if given.found:
+        raise errors.together(given.found)
+    return made
 
 
 def _json(given: options.Options) -> Format:

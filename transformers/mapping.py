@@ -68,14 +68,17 @@ def parse_all(files: Files[str, bytes], name: str, *, system: str) -> tuple[Mapp
     try:
         doc = marked.load(files[name], name)
     except errors.Misconfigured as error:
-        hint = error.hint or ("Inside { } a path with [ ] stands in quotes" if "',' or '}'" in error.detail else "")
-        return None, [errors.BadMapping(error.detail, place=error.place, value=error.value, hint=hint)]
+        return None, [errors.BadMapping(each.detail, place=each.place, value=each.value, hint=_quoting(each)) for each in error.all]
     reader = draft.Draft(files, doc, system)
     title, direction, records = grammar.read(reader)
     if reader.found:
         return None, sorted(reader.found, key=lambda each: (each.place.file != name, each.place.line))
     used = {each: files[each] for each in sorted({name, *reader.uses})}
     return _compiled(title, name, system, direction, reader.numbered, records, used), []
+
+
+def _quoting(error: errors.Stop) -> str:
+    return error.hint or ("Inside { } a path with [ ] stands in quotes" if "',' or '}'" in error.detail else "")
 
 
 def digest(files: Files[str, bytes]) -> str:

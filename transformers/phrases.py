@@ -135,7 +135,7 @@ def _lookup(draft: Draft, name: Any, at: At, *, strict: bool) -> functions.Call 
         if str(name) not in draft.tables:
             draft.tables[str(name)] = codetables.load(draft.files, str(name), place=draft.doc.place(*at))
     except errors.BadMapping as error:
-        draft.found.append(error)
+        draft.found += [each for each in error.all if isinstance(each, errors.BadMapping)]
         return None
     draft.uses.add(draft.tables[str(name)].file)
     return draft.tables[str(name)].lookup(outwards=draft.outbound, strict=strict)
