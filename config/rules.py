@@ -35,13 +35,17 @@ def parse(text: bytes, name: str, entities: Collection[str]) -> MasterRules:
     doc = marked.load(text, name)
     if not isinstance(doc.data, dict):
         raise errors.Misconfigured("the rules are a mapping from entity to match and rank", place=doc.place())
+    wrong: list[errors.Misconfigured] = []
     for entity, part in doc.data.items():
         if entity not in entities:
-            raise errors.Misconfigured(f"no entity {entity!r}", place=doc.place(entity), hint=_nearest(entity, entities))
-        _check_part(doc, entity, part)
+            wrong.append(errors.Misconfigured(f"no entity {entity!r}", place=doc.place(entity), hint=_nearest(entity, entities)))
+        else:
+            wrong += _wrong_in(doc, entity, part)
     missing = [entity for entity in entities if entity not in doc.data]
     if missing:
-        raise errors.Misconfigured(f"no rules for {', '.join(missing)}", place=doc.place(), hint="Add match: [] and rank: []")
+        wrong.append(errors.Misconfigured(f"no rules for {', '.join(missing)}", place=doc.place(), hint="Add match: [] and rank: []"))
+    if wrong:
+        raise errors.together(wrong)
     return MasterRules(
         {entity: tuple(part["match"]) for entity, part in doc.data.items()},
         {entity: tuple(part["rank"]) for entity, part in doc.data.items()},
@@ -49,12 +53,14 @@ def parse(text: bytes, name: str, entities: Collection[str]) -> MasterRules:
     )
 
 
-def _check_part(doc: marked.Marked, entity: str, part: object) -> None:
+def _wrong_in(doc: marked.Marked, entity: str, part: object) -> list[errors.Misconfigured]:
     if not isinstance(part, dict) or set(part) != {"match", "rank"}:
-        raise errors.Misconfigured("an entity has the keys match and rank, and no others", place=doc.place(entity))
-    for key, value in part.items():
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise errors.Misconfigured("this is a list of texts", place=doc.place(entity, key), value=value)
+        return [errors.Misconfigured("an entity has the keys match and rank, and no others", place=doc.place(entity))]
+    return [
+        errors.Misconfigured("this is a list of texts", place=doc.place(entity, key), value=value)
+        for key, value in part.items()
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value)
+    ]
 
 
 def _nearest(word: str, known: Collection[str]) -> str:

@@ -19,7 +19,8 @@ _REFERENCE = "#/$defs/reference"
 class Field:
     """One field of an entity, at any depth, with a path as in `identification[].number`.
 
-    `types` are JSON types; `ref` is the entity that it points to, or "".
+    `types` are JSON types; `ref` is the entity that it points to, or ""; `choices` are the only values that it may have, if
+    there are such.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Field:
     required: bool
     types: tuple[str, ...]
     ref: str
+    choices: tuple[str, ...] = ()
 
 
 def entity_names() -> tuple[str, ...]:
@@ -95,7 +97,8 @@ def _field(path: str, spec: dict[str, Any], inside: dict[str, Any], *, required:
     zh = spec["x-zh"]
     ref = spec.get("x-ref") or inside.get("items", {}).get("x-ref", "")
     heads = (spec["title"], spec["description"], zh["title"], zh["description"], spec["x-source"], spec["x-personal"])
-    return Field(path, *heads, required, _types(inside), ref)
+    choices = tuple((inside.get("items") or inside).get("enum", ()))
+    return Field(path, *heads, required, _types(inside), ref, choices)
 
 
 def _inside(root: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:

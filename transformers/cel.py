@@ -47,6 +47,11 @@ class Condition:
         self._memo: dict[object, bool] = {}
         self._simple = self._single_field()
 
+    def reads(self, variable: str) -> frozenset[str]:
+        """The fields of a variable that the condition names, without those deeper inside; none where it takes the whole."""
+        asked = {path[1] for _, path in self._tests if path[0] == variable and len(path) > 1}
+        return frozenset((self._wanted.get(variable) or {}).keys() | asked)
+
     def _single_field(self) -> tuple[str, str] | None:
         """(variable, field) where the verdict hangs on one field of the only variable: its verdicts can be remembered."""
         [*names] = self._wanted

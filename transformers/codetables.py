@@ -23,6 +23,7 @@ class Table:
     file: str
     ours: dict[str, str] = field(repr=False)
     theirs: dict[str, str] = field(repr=False)
+    lines: dict[str, int] = field(repr=False)  # where each of our codes stands first
 
     def lookup(self, *, outwards: bool, strict: bool) -> Callable[[Any], Any]:
         """The function that a mapping calls. An unknown code raises `Unfit` where `strict`, else gives None."""
@@ -84,6 +85,7 @@ def load(files: Mapping[str, bytes], name: str, *, place: errors.Place) -> Table
 def _table(name: str, file: str, reader: Any) -> Table:
     ours: dict[str, str] = {}
     theirs: dict[str, str] = {}
+    lines: dict[str, int] = {}
     try:
         header = [cell.strip() for cell in next(reader, [])]
         if header[:2] != HEADER:
@@ -91,12 +93,14 @@ def _table(name: str, file: str, reader: Any) -> Table:
         wrong: list[errors.BadMapping] = []
         for row in reader:
             if any(cell.strip() for cell in row):
-                wrong += _add(ours, theirs, [cell.strip() for cell in row], errors.Place(file, reader.line_num))
+                cells = [cell.strip() for cell in row]
+                wrong += _add(ours, theirs, cells, errors.Place(file, reader.line_num))
+                lines.setdefault(",".join(cells[1:2]), reader.line_num)
         if wrong:
             raise errors.together(wrong)
     except csv.Error as error:
         raise errors.BadMapping(f"the code table cannot be read: {error}", place=errors.Place(file, reader.line_num)) from error
-    return Table(name, file, ours, theirs)
+    return Table(name, file, ours, theirs, lines)
 
 
 def _add(ours: dict[str, str], theirs: dict[str, str], row: list[str], place: errors.Place) -> list[errors.BadMapping]:

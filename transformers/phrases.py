@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas import errors
-from transformers import cel, codetables, functions, paths, rules, scripts
+from transformers import cel, codetables, functions, paths, rules, scripts, targets
 from transformers.draft import At, Draft
 
 _BELONGS = {"with": "join", "source": "ref"}
@@ -17,11 +17,11 @@ def value(draft: Draft, data: Any, at: At, target: str, part: rules.Part) -> rul
     if part == "value":
         draft.checked(draft.target.value(target, reference=reference) if draft.target else None, at)
     if not isinstance(data, dict):
-        found = path(draft, data, at)
-        return rules.Value(draft.rule(at, target, found.text, part), found)
+        read = path(draft, data, at)
+        return rules.Value(draft.rule(at, target, read.text, part), read)
     draft.known(data, at, rules.WORDS)
     _consistent(draft, data, at)
-    return rules.Value(
+    found = rules.Value(
         draft.rule(at, target, _described(data), part),
         _source(draft, data, at, target),
         _chain(draft, data["do"], (*at, "do")) if "do" in data else (),
@@ -32,6 +32,22 @@ def value(draft: Draft, data: Any, at: At, target: str, part: rules.Part) -> rul
         str(data.get("source") or draft.system) if reference else None,
         condition(draft, data["when"], (*at, "when"), target) if "when" in data else None,
     )
+    if draft.target and part == "value":
+        _held(draft, draft.target, data, at, target)
+    return found
+
+
+def _held(draft: Draft, into: targets.Target, data: dict[str, Any], at: At, target: str) -> None:
+    """What stands in the mapping itself, and in its tables, must be a value that the field may have."""
+    worked = any(word in data for word in ("do", "call", "table"))
+    for word in ("default",) if worked else ("default", "const"):
+        if word in data:
+            draft.checked(into.holds(target, data[word]), (*at, word))
+    table = draft.tables.get(str(data.get("table")))
+    for code, line in table.lines.items() if table else ():
+        objection = into.holds(target, code)
+        if objection and table:
+            draft.found.append(errors.BadMapping(objection[0], place=errors.Place(table.file, line), hint=objection[1]))
 
 
 def condition(draft: Draft, text: Any, at: At, target: str, *, part: rules.Part = "when") -> rules.When | None:

@@ -15,6 +15,7 @@ class Target:
         self.entity = entity
         self._paths = canonical.property_paths(entity)
         self._refs = dict(canonical.refs(entity))
+        self._choices = {field.path: field.choices for field in canonical.fields(entity) if field.choices}
         self._required = tuple(canonical.schema(entity).get("required", ()))
 
     def value(self, path: str, *, reference: bool) -> tuple[str, str] | None:
@@ -34,6 +35,15 @@ class Target:
         if any(known.startswith((f"{path}.", f"{path}[].")) for known in self._paths) and not reference:
             return f"{path!r} of {self.entity} is an object", f"Write its fields: {', '.join(self._inside(path))}"
         return None
+
+    def holds(self, path: str, value: object) -> tuple[str, str] | None:
+        """This very value at this path."""
+        choices = self._choices.get(path.removesuffix("[]"), ())
+        if not choices or value is None or value in choices:
+            return None
+        near = get_close_matches(str(value), choices, 1, 0.5)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Its values: {', '.join(choices)}"
+        return f"{path!r} of {self.entity} cannot be {value!r}", hint
 
     def filled(self, path: str) -> tuple[str, str] | None:
         """An object at this path, "" the entity itself."""
