@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from config import marked
-from schemas import errors
+from schemas import canonical, errors, personal
 from schemas.envelope import Mapped
 from transformers import compiler, draft, grammar, lineage, paths, registry, rules
 
@@ -31,6 +31,7 @@ class Mapping:
     direction: str
     hash: str
     kinds: tuple[str, ...]
+    records: tuple[rules.Record, ...] = field(repr=False, compare=False)
     rules: tuple[rules.Rule, ...]
     files: dict[str, bytes] = field(repr=False)
     source: str = field(repr=False)
@@ -94,7 +95,7 @@ def _compiled(
     title: str, file: str, system: str, direction: str, found: list[rules.Rule], records: list[rules.Record], files: dict[str, bytes]
 ) -> Mapping:
     outbound = direction == "outbound"
-    names: dict[str, Any] = _runtime(tuple(found), file)
+    names: dict[str, Any] = _runtime(tuple(found), file, [_personal(rule, records, outbound=outbound) for rule in found])
     pieces: list[str] = []
     for number, record in enumerate(records):
         pieces += [compiler.run(record, number, names, outbound=outbound), compiler.explain(record, number, names, outbound=outbound)]
@@ -105,14 +106,26 @@ def _compiled(
     runs = tuple(names[f"record_{number}"] for number in range(len(records)))
     explains = tuple(names[f"explain_{number}"] for number in range(len(records)))
     kinds = tuple(dict.fromkeys(record.kind for record in records))
-    return Mapping(title, file, system, direction, digest(files), kinds, tuple(found), files, source, runs, explains)
+    return Mapping(title, file, system, direction, digest(files), kinds, tuple(records), tuple(found), files, source, runs, explains)
 
 
-def _runtime(found: tuple[rules.Rule, ...], file: str) -> dict[str, Any]:
-    """What the generated source calls."""
+def _personal(rule: rules.Rule, records: list[rules.Record], *, outbound: bool) -> str:
+    """The class of personal values that a rule works on, "" if it has none: where it writes to, or outbound where it reads from."""
+    record = records[int(rule.path.removeprefix("records[").partition("]")[0])]
+    if not outbound:
+        return personal.class_of(record.kind, rule.target)
+    entities = [record.of] if record.of else canonical.entity_names()
+    classes = (personal.class_of(entity, rule.source.removeprefix("state.")) for entity in entities)
+    return next(filter(None, classes), "")
+
+
+def _runtime(found: tuple[rules.Rule, ...], file: str, classes: list[str]) -> dict[str, Any]:
+    """What the generated source calls. `classes` are the rules' classes of personal values."""
 
     def failure(rule: int, value: object, error: Exception) -> errors.MappingFailure:
         place = errors.Place(file, found[rule].line, found[rule].target)
+        if classes[rule] and value is not None:
+            value = personal.shape(value)
         if isinstance(error, ValueError):
             return errors.MappingFailure(str(error), place=place, value=value, hint=getattr(error, "hint", ""))
         return errors.MappingFailure(f"{type(error).__name__}: {error}", place=place, value=value)

@@ -190,12 +190,12 @@ def test_a_delete_needs_its_key_only() -> None:
     [
         ("level: {from: L, required: true}", {}, "level", None, "required"),
         ("level: {from: L, table: level}", {"L": "9"}, "level", "9", "tables/level.csv"),
-        ("birthDate: {from: B, do: [trim, {date: yyyyMMdd}]}", {"B": " 2026 "}, "birthDate", " 2026 ", "yyyyMMdd"),
+        ("birthDate: {from: B, do: [trim, {date: yyyyMMdd}]}", {"B": " 2026 "}, "birthDate", " #### ", "yyyyMMdd"),
         (
             "contactMedium: [{type: {const: mobile}, value: {from: M, do: [msisdn]}}]",
             {"M": "12"},
             "contactMedium[].value",
-            "12",
+            "##",
             "telephone",
         ),
         ("level: A.B", {"A": [1, 2]}, "level", None, "list of 2"),
@@ -206,7 +206,7 @@ def test_a_delete_needs_its_key_only() -> None:
     ],
 )
 def test_a_failure_names_file_line_target_value_and_reason(fields: str, row: dict[str, Any], target: str, value: Any, said: str) -> None:
-    """Enough to correct the record or the mapping."""
+    """Enough to correct the record or the mapping; of personal values the shape alone."""
     with pytest.raises(errors.MappingFailure) as caught:
         inbound(fields).run({"ID": "1", "N": "n", **row})
     assert (caught.value.place.file, caught.value.place.line, caught.value.place.path) == ("inbound.yaml", 10, target)
