@@ -21,8 +21,8 @@ class Reads(Protocol):
     def sources(self, ids: Iterable[SourceId]) -> Sequence[tuple[SourceRecord, Golden | None]]:
         """The source records of these ids with their golden records, bodies left out."""
 
-    def matches(self, keys: Iterable[tuple[str, str]]) -> Sequence[tuple[str, str, Golden]]:
-        """(entity, match key, golden record) for the keys that some source record carries; the oldest golden record of each."""
+    def matches(self, keys: Iterable[tuple[str, str]]) -> Sequence[tuple[SourceId, str, Golden]]:
+        """Every source record that carries one of these (entity, match key): its id, the key, its golden record."""
 
     def waiting(self, ids: Iterable[SourceId]) -> Sequence[tuple[SourceId, Golden]]:
         """Who points to these ids without having found them."""
@@ -59,16 +59,14 @@ def load(reads: Reads, rows: Sequence[Row], rules: Rules) -> Known:
                 keys[candidate.entity, candidate.match_key] = None
     matched: list[int] = []
     if keys:
-        for entity, key, golden in reads.matches(keys):
-            golden = known.goldens.setdefault(golden.n, golden)
-            known.matches[entity, key] = golden.n
-            touched[golden.n] = golden
+        for source_id, key, golden in reads.matches(keys):
+            known.matches.setdefault((source_id[0], key), {})[source_id] = golden.n
+            touched[golden.n] = known.goldens.setdefault(golden.n, golden)
             matched.append(golden.n)
     if strangers:
         for source_id, golden in reads.waiting(strangers):
-            golden = known.goldens.setdefault(golden.n, golden)
-            known.waiting.setdefault(source_id, {})[golden.n] = None
-            touched[golden.n] = golden
+            known.waiting.setdefault(source_id, set()).add(golden.n)
+            touched[golden.n] = known.goldens.setdefault(golden.n, golden)
     _details(known, reads, touched, matched, rules)
     return known
 
@@ -76,7 +74,7 @@ def load(reads: Reads, rows: Sequence[Row], rules: Rules) -> Known:
 def _sources(known: Known, reads: Reads, ids: Iterable[SourceId]) -> None:
     for record, golden in reads.sources(ids):
         if golden is not None:
-            golden = known.goldens.setdefault(golden.n, golden)
+            known.goldens.setdefault(golden.n, golden)
             if golden.members == 1:
                 known.members.setdefault(golden.n, {})[record.id] = record
         known.sources[record.id] = record
@@ -89,8 +87,7 @@ def _details(known: Known, reads: Reads, touched: dict[int, Golden], matched: Se
     reads.bodies(touched.values())
     several = [n for n in dict.fromkeys([*matched, *touched]) if known.goldens[n].members > 1 or n not in known.members]
     for record in reads.members(several):
-        record = known.sources.setdefault(record.id, record)
-        known.members.setdefault(record.golden, {})[record.id] = record
+        known.members.setdefault(record.golden, {})[record.id] = known.sources.setdefault(record.id, record)
     more: dict[SourceId, None] = {}
     for golden in touched.values():
         paths = rules.refs[golden.entity]

@@ -54,7 +54,7 @@ class Merge:
         else:
             outcome = _strongest([self._candidate(candidate, row) for candidate in row.candidates])
         tally = self.effects.tallies.setdefault(row.message, Tally())
-        setattr(tally, outcome, getattr(tally, outcome) + 1)
+        setattr(tally, outcome, getattr(tally, outcome) + row.records)
 
     def _candidate(self, new: Candidate, row: Row) -> str:
         """One canonical record: guard the order, find its golden record, recompute it."""
@@ -63,6 +63,8 @@ class Merge:
         sequence = new.sequence if new.sequence is not None else row.order
         old = self.known.sources.get(source_id)
         if old is not None:
+            if new.op == "delete" and not sequenced and old.sequenced:
+                sequence, sequenced = old.sequence, True  # so that an update from before the delete stays out
             if sequenced == old.sequenced and sequence < old.sequence:
                 return STALE
             if old.digest == new.digest:
@@ -77,10 +79,21 @@ class Merge:
         return self._take_in(record, new.state, origin)
 
     def _keep(self, record: SourceRecord) -> None:
+        before = self.known.sources.get(record.id)
+        if before is None or before.match_key != record.match_key:
+            self._carry(record, before)
         self.known.sources[record.id] = record
         self.effects.sources[record.id] = record
         if record.golden:
             self.known.members.setdefault(record.golden, {})[record.id] = record
+
+    def _carry(self, record: SourceRecord, before: SourceRecord | None) -> None:
+        """The record has another match key than before: who comes later is matched by the new one alone."""
+        entity = record.id[0]
+        if before is not None and before.match_key:
+            self.known.matches.get((entity, before.match_key), {}).pop(record.id, None)
+        if record.match_key:
+            self.known.matches.setdefault((entity, record.match_key), {})[record.id] = record.golden
 
     def _withdraw(self, record: SourceRecord, origin: Origin) -> str:
         """A delete keeps a sequenced tombstone, so that a late update does not resurrect."""
@@ -111,17 +124,14 @@ class Merge:
         """By cross-reference first, then by the exact match key; else it is somebody new."""
         if record.golden:
             return self.known.goldens[record.golden]
-        match = (record.id[0], record.match_key or "")
-        found = self.known.matches.get(match) if record.match_key else None
-        if found is None:
+        carriers = self.known.matches.get((record.id[0], record.match_key)) if record.match_key else None
+        if not carriers:
             golden = Golden(self.known.next_golden, self.new_id(), record.id[0], 0, 0, 1, live=False)
             self.known.next_golden += 1
             self.known.goldens[golden.n] = golden
         else:
-            golden = self.known.goldens[found]
+            golden = self.known.goldens[min(carriers.values())]  # the oldest
         record.golden = golden.n
-        if record.match_key:
-            self.known.matches.setdefault(match, golden.n)
         return golden
 
     def _join(self, golden: Golden) -> None:
@@ -162,7 +172,7 @@ class Merge:
         state = orjson.loads(own)
         for wanted in references.resolve(paths, state, self._golden_id):
             self.effects.dangling.add((wanted, golden.n))
-            self.known.waiting.setdefault(wanted, {})[golden.n] = None
+            self.known.waiting.setdefault(wanted, set()).add(golden.n)
         return orjson.dumps(state, option=orjson.OPT_SORT_KEYS)
 
     def _golden_id(self, wanted: SourceId) -> str | None:
@@ -186,7 +196,7 @@ class Merge:
         if not waiting:
             return
         self.effects.arrived.add(source_id)
-        for number in waiting:
+        for number in sorted(waiting):
             self.effects.dangling.discard((source_id, number))
             golden = self.known.goldens[number]
             if golden.live and golden.body is not None:

@@ -60,13 +60,17 @@ class NewChange:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record of a message, decoded: its candidates, or why there are none. `order` is its place of arrival."""
+    """One record of a message, decoded: its candidates, or why there are none. `order` is its place of arrival.
+
+    `records` is 1, except where a failure stands for several records at once: those of a body that cannot be read as a whole.
+    """
 
     message: int
     number: int
     order: int
     candidates: tuple[Candidate, ...] = ()
     failure: Failure | None = None
+    records: int = 1
 
 
 @dataclass(slots=True)
@@ -99,7 +103,7 @@ class Known:
     sources: dict[SourceId, SourceRecord] = field(default_factory=dict)
     goldens: dict[int, Golden] = field(default_factory=dict)
     members: dict[int, dict[SourceId, SourceRecord]] = field(default_factory=dict)
-    matches: dict[tuple[str, str], int] = field(default_factory=dict)
-    waiting: dict[SourceId, dict[int, None]] = field(default_factory=dict)
+    matches: dict[tuple[str, str], dict[SourceId, int]] = field(default_factory=dict)  # (entity, key) -> who carries it, with its golden
+    waiting: dict[SourceId, set[int]] = field(default_factory=dict)
     next_golden: int = 1
     next_seq: int = 1

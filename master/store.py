@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -63,18 +62,19 @@ class Inbox(Protocol):
         """Records received and not settled, and when the oldest of them came."""
 
 
-class LeaderTransaction(Reads, Protocol):
-    """One slice of apply."""
-
-    def write(self, effects: Effects, marks: Mapping[int, tuple[int, int]], revisions: Mapping[int, int], at: int) -> None:
-        """Write it all. `marks` moves lanes: lane -> (mark, mark_row); `revisions`: message -> revision id."""
-
-
 class Leader(Protocol):
     """What only the apply leader may do."""
 
-    def slice(self, fence: Fence) -> AbstractContextManager[LeaderTransaction]:
-        """One transaction; the fence is checked inside it."""
+    def reads(self) -> Reads:
+        """The reads of one slice. They need no transaction: nobody but the leader writes what they read, and `write` checks the fence."""
+
+    def write(
+        self, fence: Fence, effects: Effects, marks: Mapping[int, tuple[int, int]], revisions: Mapping[int, int], at: int
+    ) -> None:
+        """Write one slice in one transaction; raises `FenceLost` when somebody else leads by now.
+
+        `marks` moves lanes: lane -> (mark, mark_row); `revisions`: message -> revision id.
+        """
 
     def contended(self) -> bool:
         """Live appends wait at this moment."""
@@ -126,14 +126,18 @@ class Parked:
 
 @dataclass(slots=True)
 class Settlement:
-    """What one step of a reader changes, written in one transaction."""
+    """What one step of a reader changes, written in one transaction.
+
+    `tallies` are matched, delivered, superseded and suppressed; pending and dead follow from the letters. A parked key without a
+    failure only got on.
+    """
 
     at: int
     mark: int
     settled: list[tuple[int, int]]
     tallies: dict[str, int]
     attempts: list[Attempt] = field(default_factory=list)
-    parked: list[tuple[Parked, Failure]] = field(default_factory=list)
+    parked: list[tuple[Parked, Failure | None]] = field(default_factory=list)
     waiting: list[tuple[int, int, int]] = field(default_factory=list)  # golden, last_seq, matched records added behind a parked key
     released: list[int] = field(default_factory=list)  # dead-letter ids whose key is delivered
 
@@ -157,7 +161,7 @@ class Subscriptions(Protocol):
         """The newest sequence number."""
 
     def settle(self, name: str, fence: Fence, settlement: Settlement) -> None:
-        """Write a step; the fence is checked inside. Raises `NotFound` when a key that it waits behind is not parked any more."""
+        """Write a step; the fence is checked inside. Raises `NotFound` when a person settled one of its parked keys meanwhile."""
 
     def parked(self, name: str) -> list[Parked]:
         """The keys that wait or are dead."""
@@ -167,9 +171,6 @@ class Subscriptions(Protocol):
 
     def breaker(self, name: str, failures: int, retry_at: int, reason: str) -> None:
         """How often in a row the endpoint failed, and when to try again."""
-
-    def settled_at(self, name: str, seq: int) -> int | None:
-        """When this change was settled at the subscription, None if it is not."""
 
     def own_state(self, golden: int, source: str) -> dict[str, Any] | None:
         """The source's own record behind a golden record: its last state if it has one there and no other."""
@@ -218,6 +219,9 @@ class Letters(Protocol):
 
     def of_message(self, message: int) -> list[Letter]:
         """Everything of one message, in the order of its rows."""
+
+    def of_key(self, subscription: str, golden_id: str) -> list[Letter]:
+        """The letters of a subscriber's key that are not resolved, newest first."""
 
     def groups(self, limit: int) -> list[dict[str, Any]]:
         """Open letters by stage, code, path and source: count, first and last seen, one reason."""
@@ -320,15 +324,25 @@ class Views(Protocol):
 class Store(Protocol):
     """An engine."""
 
-    inbox: Inbox
-    leader: Leader
-    subscriptions: Subscriptions
-    letters: Letters
-    files: FileClaims
-    alarms: Alarms
-    leases: Leases
-    revisions: Revisions
-    keys: Keys
-    views: Views
+    @property
+    def inbox(self) -> Inbox: ...
+    @property
+    def leader(self) -> Leader: ...
+    @property
+    def subscriptions(self) -> Subscriptions: ...
+    @property
+    def letters(self) -> Letters: ...
+    @property
+    def files(self) -> FileClaims: ...
+    @property
+    def alarms(self) -> Alarms: ...
+    @property
+    def leases(self) -> Leases: ...
+    @property
+    def revisions(self) -> Revisions: ...
+    @property
+    def keys(self) -> Keys: ...
+    @property
+    def views(self) -> Views: ...
 
     def close(self) -> None: ...

@@ -6,8 +6,8 @@ import concurrent.futures
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -84,7 +84,7 @@ class _Slice:
         reason = errors.PoisonRecord(f"{type(error).__name__}: {error}", hint="Report it; the record stays here until it can be replayed")
         payload = row.candidates[0].state if row.candidates else b""
         failure = Failure("apply", reason.code, f"record {row.number}", str(reason), payload)
-        return _Slice([Row(row.message, row.number, row.order, (), failure)], self.marks, self.revisions, self.lanes)
+        return _Slice([replace(row, candidates=(), failure=failure)], self.marks, self.revisions, self.lanes)
 
 
 class Apply:
@@ -168,10 +168,9 @@ class Apply:
         if self.fence is None:
             raise errors.FenceLost("this process never led")
         rules, at = self._rules(), self._clock()
-        with self._store.leader.slice(self.fence) as transaction:
-            known = loading.load(transaction, part.rows, rules)
-            effects = Merge(known, rules, lambda: ids.uuid7(at)).run(part.rows)
-            transaction.write(effects, part.marks, part.revisions, at)
+        known = loading.load(self._store.leader.reads(), part.rows, rules)
+        effects = Merge(known, rules, lambda: ids.uuid7(at)).run(part.rows)
+        self._store.leader.write(self.fence, effects, part.marks, part.revisions, at)
 
     def _measure(self, rows: int, seconds: float) -> None:
         if rows >= 200 and seconds > 0:
@@ -216,10 +215,11 @@ class Apply:
         part = _Slice()
         room = self._room()
         ready = [work for work in self._work.values() if work.bodies]
+        turn = max(1, min(_TURN, room // max(1, len(ready))))  # however short the slice, every lane has its share of it
         patient = not self._any_decoded(ready)
         while ready and len(part.rows) < room:
             for work in list(ready):
-                taken = self._turn(work, min(_TURN, room - len(part.rows)), part, wait=patient and not part.rows)
+                taken = self._turn(work, min(turn, room - len(part.rows)), part, wait=patient and not part.rows)
                 if not taken or not work.bodies or len(part.rows) >= room:
                     ready.remove(work)
         return part
@@ -251,10 +251,23 @@ class Apply:
     def _rows(self, body: _Body) -> Iterator[Row]:
         message = body.stored.message
         feed = f"{message.source}/{message.feed}"
-        if body.revision:
-            decoded = self._pool().result(feed, message.body, message.records, body.future)
-        else:
-            decoded = body.future.result()
+        decoded = self._pool().result(feed, message.body, message.records, body.future)
+        if len(decoded) != message.records:
+            yield _whole(body.stored, decoded)
+            return
         start = body.stored.id * ROWS_PER_MESSAGE if message.order is None else message.order
         for one in decoded:
             yield Row(body.stored.id, one.number, start + one.number, one.candidates, one.failure)
+
+
+def _whole(stored: Stored, decoded: Sequence[Decoded]) -> Row:
+    """One dead letter for all that the door counted: the body cannot be read as a whole, or its records are counted otherwise by now."""
+    message = stored.message
+    failure = decoded[0].failure if len(decoded) == 1 else None
+    if failure is None:
+        reason = errors.Undecodable(
+            f"the door counted {message.records} records, the format finds {len(decoded)}",
+            hint="The format was changed while the message waited; send it again",
+        )
+        failure = Failure("decode", reason.code, "", str(reason), message.body)
+    return Row(stored.id, 0, stored.id * ROWS_PER_MESSAGE, (), failure, message.records)

@@ -13,7 +13,7 @@ import structlog
 from adapters.contract import Sink
 from master.store import Fence, Settlement, Store
 from routes.lane import Lane
-from routes.ledger import Ledger
+from routes.ledger import Ledger, Trail
 from routes.outbound import Outbound, Outgoing
 from schemas import errors
 from schemas.envelope import Change
@@ -50,13 +50,13 @@ class Reader:
         self.state, self.reason = progress.state, progress.reason
         self.ledger = Ledger(progress.mark, progress.settled)
         self.failures, self.retry_at = progress.failures, progress.retry_at
-        self._mark = progress.mark
+        self.trail = Trail(tools.clock(), progress.mark)
         self._stored_mark = progress.mark
         self._recent: deque[bool] = deque(maxlen=_OF)
         self._bell = threading.Event()
         self._lock = threading.Lock()
         self._error: BaseException | None = None
-        self.lanes = [Lane(self, sink) for sink in sinks]
+        self.lanes = [Lane(self, sink, number, len(sinks)) for number, sink in enumerate(sinks)]
 
     def ring(self) -> None:
         """The log has grown, or somebody changed a state."""
@@ -83,6 +83,9 @@ class Reader:
                     self._bell.wait(self._pause())
             if self._error is not None:
                 raise self._error
+        except BaseException as error:
+            self._error = error  # the lanes end as well
+            raise
         finally:
             for lane in self.lanes:
                 lane.ring()
@@ -165,6 +168,7 @@ class Reader:
             settlement.mark, settlement.settled = self.ledger.settle(seqs)
             self.tools.store.subscriptions.settle(self.name, self._fence, settlement)
             self._stored_mark = settlement.mark
+            self.trail.note(self.tools.clock(), settlement.mark)
 
     def waiting_for_endpoint(self) -> bool:
         """The breaker is open."""
@@ -172,6 +176,8 @@ class Reader:
 
     def endpoint_failed(self, error: errors.Retry) -> None:
         """Open the breaker: nothing is parked, everything waits, with full jitter between the tries."""
+        if self.waiting_for_endpoint():
+            return  # another lane has met the same failure
         self.failures += 1
         longest = min(self.route.retry.longest, self.route.retry.first * 2 ** min(self.failures - 1, 30))
         pause = error.after if error.after is not None else longest * max(0.1, self.tools.random())
@@ -201,8 +207,11 @@ class Reader:
 
     def count(self, delivered: int, refused: int) -> None:
         """Too many refusals of content mean that something is wrong at large: pause instead of parking everything."""
-        self._recent.extend([False] * min(delivered, _OF))
-        self._recent.extend([True] * refused)
-        if len(self._recent) == _OF and sum(self._recent) > _REFUSED:
-            self._recent.clear()
+        with self._lock:
+            self._recent.extend([False] * min(delivered, _OF))
+            self._recent.extend([True] * refused)
+            too_many = len(self._recent) == _OF and sum(self._recent) > _REFUSED
+            if too_many:
+                self._recent.clear()
+        if too_many:
             self.halt("paused", f"more than {_REFUSED} of the last {_OF} records were refused")

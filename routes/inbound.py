@@ -45,7 +45,8 @@ class Inbound:
     def __init__(self, system: catalogue.System, name: str, master: rules.MasterRules) -> None:
         self.feed: manifest.Feed = system.manifest.feeds[name]
         self.source = system.name
-        self.format = formats.build(self.feed.format, system.files, lambda *path: system.manifest.marked.place("feeds", name, "format", *path))
+        place = system.manifest.marked.place
+        self.format = formats.build(self.feed.format, system.files, lambda *path: place("feeds", name, "format", *path))
         self.mapping = mapping.parse(system.files, self.feed.mapping, system=system.name)
         self._check = _own_check(system, self.feed)
         self._match = {entity: [_finder(path) for path in found] for entity, found in master.match.items()}
@@ -56,13 +57,22 @@ class Inbound:
             self.files[self.feed.schema] = system.files[self.feed.schema]
         self.hash = hashlib.sha256(b"\0".join(name.encode() + b"\0" + text for name, text in sorted(self.files.items()))).hexdigest()
 
+    @property
+    def risky(self) -> bool:
+        """It runs Python of its own folder, which may end the process."""
+        return any(name.endswith(".py") for name in self.mapping.files)
+
     def inspect(self, body: bytes) -> int:
         """The door's check: how many records; raises `Reject`."""
         return self.format.inspect(body)
 
     def decode(self, body: bytes) -> list[Decoded]:
         """Every record of a body; a record that fails never spoils another."""
-        return [self._decoded(row, body) for row in self.format.read(body)]
+        try:
+            return [self._decoded(row, body) for row in self.format.read(body)]
+        except Exception as error:  # a mistake of ours: it must not stop what comes after this body
+            reason = f"the body cannot be read: {type(error).__name__}: {error}"
+            return [Decoded(0, (), Failure("decode", type(error).__name__, "", reason, body))]
 
     def steps(self, body: bytes) -> Iterator[Step]:
         """The same with what stood in between."""
@@ -78,7 +88,10 @@ class Inbound:
             return Decoded(row.number, (), row.failure)
         mapped, failure = self._mapped(row.data)
         if failure is None:
-            return Decoded(row.number, tuple(self._candidate(one) for one in mapped), None)
+            try:
+                return Decoded(row.number, tuple(self._candidate(one) for one in mapped), None)
+            except (TypeError, ValueError) as error:  # what the schema lets pass and JSON cannot hold
+                failure = Failure("canonical", errors.NotCanonical.__name__, "", f"the record is no JSON: {error}", b"")
         path = " ".join(part for part in (row.place, failure.path) if part)
         return Decoded(row.number, (), failure._replace(path=path, payload=self.format.excerpt(body, row.number)))
 

@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
+import bisect
 import heapq
 import threading
 from collections.abc import Iterable
+
+_STEPS = 20_000
+
+
+class Trail:
+    """Where the mark stood, and since when: tells whether something was settled before a moment."""
+
+    def __init__(self, at: int, mark: int) -> None:
+        self._times, self._marks = [at], [mark]
+
+    def note(self, at: int, mark: int) -> None:
+        """The mark stands here now."""
+        if mark <= self._marks[-1]:
+            return
+        if len(self._times) >= _STEPS:
+            del self._times[: _STEPS // 2], self._marks[: _STEPS // 2]
+        self._times.append(max(at, self._times[-1]))
+        self._marks.append(mark)
+
+    def settled(self, seq: int, before: int) -> bool:
+        """Surely settled before that moment. What was is denied where it is not known."""
+        place = bisect.bisect_left(self._times, before) - 1
+        return place >= 0 and self._marks[place] >= seq
 
 
 class Ledger:

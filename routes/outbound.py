@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from adapters import catalogue, manifest
@@ -36,7 +37,8 @@ class Outbound:
     def __init__(self, route: Route, system: catalogue.System, sink: str) -> None:
         self.route = route
         self.sink: manifest.Sink = system.manifest.sinks[sink]
-        self.format = formats.build(self.sink.format, system.files, lambda *path: system.manifest.marked.place("sinks", sink, "format", *path))
+        place = system.manifest.marked.place
+        self.format = formats.build(self.sink.format, system.files, lambda *path: place("sinks", sink, "format", *path))
         self.mapping = mapping.parse(system.files, self.sink.mapping, system=system.name)
         self.files = {**self.mapping.files, manifest.FILE: system.files[manifest.FILE], f"routes/{route.name}.yaml": route.text}
         self.hash = hashlib.sha256(b"\0".join(name.encode() + b"\0" + text for name, text in sorted(self.files.items()))).hexdigest()
@@ -46,11 +48,15 @@ class Outbound:
         """What the subscriber gets of this change, None if it does not match."""
         if change.entity not in self._entities:
             return None
-        event = self.event(change)
+        item = Item(f"{change.golden_id}.{change.version}", change.seq, change.entity, change.golden_id, change.version, "update")
+        try:
+            event = self.event(change)
+        except ValueError as reason:  # a condition that does not fit this state parks this key, and no other
+            failure = errors.MappingFailure(str(reason), place=errors.Place(f"routes/{self.route.name}.yaml"))
+            return Outgoing(item, golden, change, (), failure)
         if event is None:
             return None
-        item = Item(f"{change.golden_id}.{change.version}", change.seq, change.entity, change.golden_id, change.version, event)
-        return self.render(golden, change, item)
+        return self.render(golden, change, replace(item, event=event))
 
     def render(self, golden: int, change: Change, item: Item) -> Outgoing | None:
         """The content for an event that was decided already; None where the mapping has nothing for this entity."""
@@ -101,7 +107,9 @@ class Outbound:
     def echoes(self, change: Change, own: dict[str, Any]) -> bool:
         """What would be sent equals the receiver's own record: the fields that it gets are those that it has."""
         view = self.route.fields.get(change.entity)
-        state = references.strip(canonical.refs(change.entity), change.state)
+        paths = canonical.refs(change.entity)
+        own = references.strip(paths, own)
+        state = references.strip(paths, copy.deepcopy(change.state))  # what is sent keeps its ids
         return all(own.get(name) == value for name, value in state.items() if view is None or name in view)
 
 

@@ -41,11 +41,12 @@ class DecodePool:
     def __init__(self, systems: dict[str, catalogue.System], master: rules.MasterRules, workers: int) -> None:
         self._systems, self._master, self._workers = systems, master, workers
         self._inbounds: dict[str, Inbound] = {}
-        self._executor = self._fresh()
+        self._executor = self._fresh(workers)
+        self._lone: concurrent.futures.ProcessPoolExecutor | None = None
 
-    def _fresh(self) -> concurrent.futures.ProcessPoolExecutor:
+    def _fresh(self, workers: int) -> concurrent.futures.ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
-        return concurrent.futures.ProcessPoolExecutor(self._workers, context, _start, (self._systems, self._master))
+        return concurrent.futures.ProcessPoolExecutor(workers, context, _start, (self._systems, self._master))
 
     def inbound(self, feed: str) -> Inbound:
         """The feed, compiled in this process."""
@@ -58,15 +59,15 @@ class DecodePool:
         return found
 
     def submit(self, feed: str, body: bytes) -> concurrent.futures.Future[list[Decoded]]:
-        """Decode beside: answer with `result`. Small bodies are decoded here and now."""
-        if len(body) < LARGE:
+        """Decode beside: answer with `result`. Small bodies of feeds without Python of their own are decoded here and now."""
+        if len(body) < LARGE and not self.inbound(feed).risky:
             done: concurrent.futures.Future[list[Decoded]] = concurrent.futures.Future()
             done.set_result(self.inbound(feed).decode(body))
             return done
         try:
             return self._executor.submit(_decode, feed, body)
         except concurrent.futures.process.BrokenProcessPool:
-            self._executor = self._fresh()
+            self._executor = self._fresh(self._workers)
             return self._executor.submit(_decode, feed, body)
 
     def result(self, feed: str, body: bytes, records: int, future: concurrent.futures.Future[list[Decoded]]) -> list[Decoded]:
@@ -79,8 +80,9 @@ class DecodePool:
     def _search(self, feed: str, body: bytes, first: int, records: int) -> list[Decoded]:
         """Decode in a worker of its own; where that ends the worker, half by half, until the poison is one record."""
         try:
-            found = self._fresh_worker().submit(_decode, feed, body).result()
+            found = self._lone_worker().submit(_decode, feed, body).result()
         except concurrent.futures.process.BrokenProcessPool:
+            self._end_lone_worker()
             if records <= 1:
                 return [self._poison(first, body)]
             halves = list(self.inbound(feed).format.split(io.BytesIO(body), (records + 1) // 2))
@@ -90,13 +92,16 @@ class DecodePool:
             return self._search(feed, halves[0], first, middle) + self._search(feed, halves[1], first + middle, records - middle)
         return [one._replace(number=first + one.number) for one in found]
 
-    def _fresh_worker(self) -> concurrent.futures.ProcessPoolExecutor:
-        try:
-            self._executor.submit(int).result()
-        except concurrent.futures.process.BrokenProcessPool:
-            self._executor.shutdown(wait=False)
-            self._executor = self._fresh()
-        return self._executor
+    def _lone_worker(self) -> concurrent.futures.ProcessPoolExecutor:
+        """It works on one body at a time, so that none is blamed for what another did."""
+        if self._lone is None:
+            self._lone = self._fresh(1)
+        return self._lone
+
+    def _end_lone_worker(self) -> None:
+        if self._lone is not None:
+            self._lone.shutdown(wait=False)
+            self._lone = None
 
     @staticmethod
     def _poison(number: int, body: bytes) -> Decoded:
@@ -106,3 +111,4 @@ class DecodePool:
     def close(self) -> None:
         """End the workers."""
         self._executor.shutdown(wait=False, cancel_futures=True)
+        self._end_lone_worker()

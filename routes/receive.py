@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 import time
@@ -61,6 +62,7 @@ class GroupCommit:
     def __init__(self, store: Store, committed: Callable[[], None], clock: Callable[[], int] = now) -> None:
         self._store, self._committed, self._clock = store, committed, clock
         self._queue: deque[_Waiting] = deque()
+        self._ended = False
         self._bell = threading.Event()
         self._stopping = False
         self.last_live = 0.0  # when the last append came, by time.monotonic
@@ -70,7 +72,9 @@ class GroupCommit:
     def submit(self, messages: Sequence[Message], done: Callable[[Sequence[Answer]], None]) -> None:
         """Append soon; `done` is called from the committing thread with an answer for each message."""
         self._queue.append(_Waiting(messages, done))
-        if not self._bell.is_set():
+        if self._ended:
+            self._turn_away()
+        elif not self._bell.is_set():
             self._bell.set()
 
     def append(self, messages: Sequence[Message]) -> Sequence[Answer]:
@@ -93,7 +97,16 @@ class GroupCommit:
             while self._queue:
                 self._commit(self._group())
             if self._stopping and not self._queue:
-                return
+                break
+        self._ended = True
+        self._turn_away()
+
+    def _turn_away(self) -> None:
+        """Who comes after the last commit is told at once."""
+        while self._queue:
+            with contextlib.suppress(IndexError):  # another thread was quicker
+                waiting = self._queue.popleft()
+                self._tell(waiting, [errors.Overloaded("the hub is stopping", after=5.0)] * len(waiting.messages))
 
     def _group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
@@ -112,15 +125,26 @@ class GroupCommit:
         except errors.MastercopyError as error:
             answers = [error] * len(messages)
         except Exception as error:
+            if len(group) > 1:  # one message that the store cannot hold: the others are stored without it
+                for waiting in group:
+                    self._commit([waiting])
+                return
             log.exception("append failed")
             answers = [errors.UnknownOutcome(str(error))] * len(messages)
         start = 0
         for waiting in group:
             end = start + len(waiting.messages)
-            waiting.done(answers[start:end])
+            self._tell(waiting, answers[start:end])
             start = end
         self.last_live = time.monotonic()
         self._committed()
+
+    @staticmethod
+    def _tell(waiting: _Waiting, answers: Sequence[Answer]) -> None:
+        try:
+            waiting.done(answers)
+        except Exception:  # a caller that is gone: the others still wait for their answers
+            log.exception("an answer found nobody")
 
     def close(self) -> None:
         """Commit what waits, then end."""

@@ -5,24 +5,22 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 
-import zstandard
-
-from master.sqlite import letters
+from master.sqlite import letters, packing
 from master.sqlite.database import Database
 from master.store import Lane
 from schemas import errors
 from schemas.envelope import Failure, Message, Receipt, Stored
-
-PACK_FROM = 2048  # bytes; shorter bodies gain little
-PLAIN, ZSTD = 0, 1
 
 INSERT = """
 INSERT INTO inbox (id, lane, message_id, digest, records, received_at, content_type, parent, ord, encoding, body)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 COLUMNS = "i.id, l.source, l.feed, i.message_id, i.body, i.encoding, i.content_type, i.records, i.parent, i.ord, i.received_at"
-PENDING = f"SELECT {COLUMNS} FROM inbox i JOIN lane l ON l.id = i.lane WHERE i.lane = ? AND i.id > ? AND i.refused = 0 ORDER BY i.id LIMIT ?"
+PENDING = f"""
+SELECT {COLUMNS} FROM inbox i JOIN lane l ON l.id = i.lane WHERE i.lane = ? AND i.id > ? AND i.refused = 0 ORDER BY i.id LIMIT ?
+"""
 
 
 class Inbox:
@@ -30,30 +28,24 @@ class Inbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lanes: dict[tuple[str, str], int] = {}
-        self._next = 0
 
     def append(self, messages: Sequence[Message], at: int) -> list[Receipt | errors.IdConflict]:
         """Store all in one transaction and answer for each. Returns after commit."""
-        try:
-            with self._database.write() as writer:
-                return self._append(writer, messages, at)
-        except BaseException:
-            self._lanes.clear()  # a lane made in a rolled-back transaction is not there
-            self._next = 0
-            raise
+        digests = [hashlib.blake2b(message.body, digest_size=16).digest() for message in messages]
+        return self._database.run(lambda writer: self._append(writer, messages, digests, at))
 
-    def _append(self, writer: sqlite3.Connection, messages: Sequence[Message], at: int) -> list[Receipt | errors.IdConflict]:
-        if not self._next:
-            self._next = writer.execute("SELECT coalesce(max(id), 0) + 1 FROM inbox").fetchone()[0]
+    def _append(
+        self, writer: sqlite3.Connection, messages: Sequence[Message], digests: Sequence[bytes], at: int
+    ) -> list[Receipt | errors.IdConflict]:
+        lanes: dict[tuple[str, str], int] = {}
+        place: int = writer.execute("SELECT coalesce(max(id), 0) FROM inbox").fetchone()[0]
         answers: list[Receipt | errors.IdConflict] = []
         rows = []
         seen: dict[tuple[int, str], tuple[int, bytes]] = {}
         counts: dict[int, list[int]] = {}
-        for message in messages:
-            lane = self._lane(writer, message)
+        for message, digest in zip(messages, digests, strict=True):
+            lane = _lane(writer, message, lanes)
             tally = counts.setdefault(lane, [0, 0])
-            digest = hashlib.blake2b(message.body, digest_size=16).digest()
             before = self._before(writer, lane, message.message_id, seen)
             if before is not None:
                 if before[1] == digest:
@@ -62,8 +54,7 @@ class Inbox:
                 else:
                     answers.append(errors.IdConflict(f"message id {message.message_id!r}", hint="Give every new message an id of its own"))
                 continue
-            place = self._next
-            self._next += 1
+            place += 1
             if message.message_id is not None:
                 seen[lane, message.message_id] = (place, digest)
             tally[0] += message.records
@@ -86,42 +77,21 @@ class Inbox:
             found = writer.execute("SELECT id, digest FROM inbox WHERE lane = ? AND message_id = ?", (lane, message_id)).fetchone()
         return found
 
-    def _lane(self, writer: sqlite3.Connection, message: Message) -> int:
-        name = (message.source, message.feed)
-        lane = self._lanes.get(name)
-        if lane is None:
-            writer.execute("INSERT INTO lane (source, feed) VALUES (?, ?) ON CONFLICT DO NOTHING", name)
-            lane = int(writer.execute("SELECT id FROM lane WHERE source = ? AND feed = ?", name).fetchone()[0])
-            self._lanes[name] = lane
-        return lane
-
     def refuse(self, message: Message, failure: Failure, at: int) -> Receipt:
         """Store a message that the door refused, settled at once as a dead letter."""
-        try:
-            with self._database.write() as writer:
-                answer = self._append(writer, [message], at)[0]
-                if isinstance(answer, errors.IdConflict):
-                    anonymous = Message(message.source, message.feed, None, message.body, message.content_type, message.records)
-                    answer = self._append(writer, [anonymous], at)[0]
-                if isinstance(answer, errors.IdConflict):
-                    raise answer
-                if not answer.duplicate:
-                    self._settle_refused(writer, answer.id, message, failure, at)
-                return answer
-        except BaseException:
-            self._lanes.clear()
-            self._next = 0
-            raise
+        digest = hashlib.blake2b(message.body, digest_size=16).digest()
 
-    def _settle_refused(self, writer: sqlite3.Connection, place: int, message: Message, failure: Failure, at: int) -> None:
-        lane = self._lane(writer, message)
-        letters.bury(writer, lane, place, 0, message.records, failure, at)
-        writer.execute("UPDATE inbox SET refused = 1 WHERE id = ?", (place,))
-        writer.execute("UPDATE lane SET dead = dead + ? WHERE id = ?", (message.records, lane))
-        writer.execute(
-            "INSERT INTO settled (message, applied, unchanged, stale, dead, first_seq, last_seq, at) VALUES (?, 0, 0, 0, ?, 0, 0, ?)",
-            (place, message.records, at),
-        )
+        def work(writer: sqlite3.Connection) -> Receipt:
+            answer = self._append(writer, [message], [digest], at)[0]
+            if isinstance(answer, errors.IdConflict):
+                answer = self._append(writer, [replace(message, message_id=None)], [digest], at)[0]
+            if isinstance(answer, errors.IdConflict):
+                raise answer
+            if not answer.duplicate:
+                _settle_refused(writer, answer.id, message, failure, at)
+            return answer
+
+        return self._database.run(work)
 
     def known(self, source: str, feed: str, message_ids: Sequence[str]) -> set[str]:
         """Which of these ids are stored."""
@@ -172,10 +142,28 @@ class Inbox:
         return int(count), oldest
 
 
+def _lane(writer: sqlite3.Connection, message: Message, known: dict[tuple[str, str], int]) -> int:
+    name = (message.source, message.feed)
+    lane = known.get(name)
+    if lane is None:
+        writer.execute("INSERT INTO lane (source, feed) VALUES (?, ?) ON CONFLICT DO NOTHING", name)
+        lane = known[name] = int(writer.execute("SELECT id FROM lane WHERE source = ? AND feed = ?", name).fetchone()[0])
+    return lane
+
+
+def _settle_refused(writer: sqlite3.Connection, place: int, message: Message, failure: Failure, at: int) -> None:
+    lane = _lane(writer, message, {})
+    letters.bury(writer, lane, place, 0, message.records, failure, at)
+    writer.execute("UPDATE inbox SET refused = 1 WHERE id = ?", (place,))
+    writer.execute("UPDATE lane SET dead = dead + ? WHERE id = ?", (message.records, lane))
+    writer.execute(
+        "INSERT INTO settled (message, applied, unchanged, stale, dead, first_seq, last_seq, at) VALUES (?, 0, 0, 0, ?, 0, 0, ?)",
+        (place, message.records, at),
+    )
+
+
 def _row(place: int, lane: int, message: Message, digest: bytes, at: int) -> tuple[object, ...]:
-    body, encoding = message.body, PLAIN
-    if len(body) >= PACK_FROM:
-        body, encoding = zstandard.ZstdCompressor(level=1).compress(body), ZSTD
+    encoding, body = packing.pack(message.body)
     return (
         place, lane, message.message_id, digest, message.records, at, message.content_type, message.parent, message.order, encoding, body,
     )  # fmt: skip
@@ -183,7 +171,5 @@ def _row(place: int, lane: int, message: Message, digest: bytes, at: int) -> tup
 
 def _stored(row: tuple[object, ...]) -> Stored:
     place, source, feed, message_id, body, encoding, content_type, records, parent, order, received_at = row
-    if encoding == ZSTD:
-        body = zstandard.ZstdDecompressor().decompress(body)  # type: ignore[arg-type]
-    message = Message(source, feed, message_id, body, content_type, records, parent, order)  # type: ignore[arg-type]
+    message = Message(source, feed, message_id, packing.unpack(encoding, body), content_type, records, parent, order)  # type: ignore[arg-type]
     return Stored(place, message, received_at)  # type: ignore[arg-type]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 
@@ -24,7 +23,7 @@ CROSS JOIN source_record s ON s.entity = ?2 AND s.source = ?3 AND s.key = j.valu
 LEFT JOIN golden g ON g.n = s.golden
 """
 READ_MATCHES = f"""
-SELECT s.match_key, {GOLDEN} FROM json_each(?1) j
+SELECT s.entity, s.source, s.key, s.match_key, {GOLDEN} FROM json_each(?1) j
 CROSS JOIN source_record s INDEXED BY source_record_match ON s.entity = ?2 AND s.match_key = j.value
 CROSS JOIN golden g ON g.n = s.golden WHERE s.match_key IS NOT NULL
 """
@@ -60,64 +59,74 @@ UPDATE lane SET mark = ?, mark_row = ?, applied = applied + ?, unchanged = uncha
 
 
 class Leader:
-    """Opens slices."""
+    """What only the apply leader may do."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @contextmanager
-    def slice(self, fence: Fence) -> Iterator[LeaderTransaction]:
-        """One transaction; the fence is checked inside it."""
-        with self._database.write() as writer:
+    def reads(self) -> Reads:
+        """The reads of one slice. They need no transaction: nobody but the leader writes what they read, and `write` checks the fence."""
+        return Reads(self._database.read())
+
+    def write(
+        self, fence: Fence, effects: Effects, marks: Mapping[int, tuple[int, int]], revisions: Mapping[int, int], at: int
+    ) -> None:
+        """Write one slice and move the lanes' marks over it, in one transaction; the fence is checked inside it."""
+        rows = _Rows(effects, revisions, at)
+
+        def work(writer: sqlite3.Connection) -> None:
             leases.check(writer, fence)
-            yield LeaderTransaction(writer)
+            rows.write(writer)
+            empty = [(message, at) for message in revisions if message not in effects.tallies]  # no record of them says that they are done
+            writer.executemany("INSERT OR IGNORE INTO settled VALUES (?, 0, 0, 0, 0, 0, 0, ?)", empty)
+            _settle(writer, effects, marks, at)
+
+        self._database.run(work)
 
     def contended(self) -> bool:
         """Others wait for the writer at this moment."""
         return self._database.gate.waiting() > 0
 
 
-class LeaderTransaction:
-    """Reads and writes of one slice."""
+class Reads:
+    """What the store knows of a slice's records."""
 
-    def __init__(self, writer: sqlite3.Connection) -> None:
-        self._writer = writer
+    def __init__(self, reader: sqlite3.Connection) -> None:
+        self._reader = reader
 
     def counters(self) -> tuple[int, int]:
         """The next golden number and the next sequence number."""
         query = "SELECT (SELECT coalesce(max(n), 0) + 1 FROM golden), (SELECT coalesce(max(seq), 0) + 1 FROM change)"
-        golden, seq = self._writer.execute(query).fetchone()
+        golden, seq = self._reader.execute(query).fetchone()
         return golden, seq
 
     def sources(self, wanted: Iterable[SourceId]) -> list[tuple[SourceRecord, Golden | None]]:
         """The source records of these ids with their golden records, bodies left out."""
         found: list[tuple[SourceRecord, Golden | None]] = []
         for (entity, source), keys in _grouped(wanted).items():
-            for row in self._writer.execute(READ_SOURCES, (orjson.dumps(keys).decode(), entity, source)):
-                found.append((_source(row), _golden(row, 12) if row[12] is not None else None))
+            rows = self._reader.execute(READ_SOURCES, (orjson.dumps(keys).decode(), entity, source))
+            found.extend((_source(row), _golden(row, 12) if row[12] is not None else None) for row in rows)
         return found
 
-    def matches(self, keys: Iterable[tuple[str, str]]) -> list[tuple[str, str, Golden]]:
-        """(entity, match key, golden record); the oldest golden record of each."""
+    def matches(self, keys: Iterable[tuple[str, str]]) -> list[tuple[SourceId, str, Golden]]:
+        """Every source record that carries one of these (entity, match key): its id, the key, its golden record."""
         by_entity: dict[str, list[str]] = defaultdict(list)
         for entity, key in keys:
             by_entity[entity].append(key)
-        found: dict[tuple[str, str], Golden] = {}
+        found: list[tuple[SourceId, str, Golden]] = []
         for entity, wanted in by_entity.items():
-            for row in self._writer.execute(READ_MATCHES, (orjson.dumps(wanted).decode(), entity)):
-                golden = _golden(row, 1)
-                if golden.n < found.get((entity, row[0]), golden).n or (entity, row[0]) not in found:
-                    found[entity, row[0]] = golden
-        return [(entity, key, golden) for (entity, key), golden in found.items()]
+            rows = self._reader.execute(READ_MATCHES, (orjson.dumps(wanted).decode(), entity))
+            found.extend(((row[0], row[1], row[2]), row[3], _golden(row, 4)) for row in rows)
+        return found
 
     def waiting(self, wanted: Iterable[SourceId]) -> list[tuple[SourceId, Golden]]:
         """Who points to these ids without having found them."""
-        if self._writer.execute("SELECT 1 FROM dangling LIMIT 1").fetchone() is None:
+        if self._reader.execute("SELECT 1 FROM dangling LIMIT 1").fetchone() is None:
             return []
         found: list[tuple[SourceId, Golden]] = []
         for (entity, source), keys in _grouped(wanted).items():
-            for row in self._writer.execute(READ_WAITING, (orjson.dumps(keys).decode(), entity, source)):
-                found.append(((entity, source, row[0]), _golden(row, 1)))
+            rows = self._reader.execute(READ_WAITING, (orjson.dumps(keys).decode(), entity, source))
+            found.extend(((entity, source, row[0]), _golden(row, 1)) for row in rows)
         return found
 
     def members(self, goldens: Iterable[int]) -> list[SourceRecord]:
@@ -125,65 +134,67 @@ class LeaderTransaction:
         numbers = list(goldens)
         if not numbers:
             return []
-        return [_source(row) for row in self._writer.execute(READ_MEMBERS, (orjson.dumps(numbers).decode(),))]
+        return [_source(row) for row in self._reader.execute(READ_MEMBERS, (orjson.dumps(numbers).decode(),))]
 
     def bodies(self, goldens: Iterable[Golden]) -> None:
         """Fill in `body` from each one's newest change."""
         by_number = {golden.n: golden for golden in goldens}
         seqs = orjson.dumps([golden.seq for golden in by_number.values()]).decode()
-        for number, state in self._writer.execute(READ_BODIES, (seqs,)):
+        for number, state in self._reader.execute(READ_BODIES, (seqs,)):
             by_number[number].body = state
 
-    def write(self, effects: Effects, marks: Mapping[int, tuple[int, int]], revisions: Mapping[int, int], at: int) -> None:
-        """Write everything that the slice did, and move the lanes' marks over it."""
-        writer = self._writer
-        writer.executemany(WRITE_SOURCE, [_source_row(effects.sources[key]) for key in sorted(effects.sources)])
-        writer.executemany(WRITE_GOLDEN, [_golden_row(effects.goldens[n]) for n in sorted(effects.goldens)])
-        writer.executemany(
-            WRITE_CHANGE,
-            [
-                (
-                    c.seq, c.golden.n, c.golden.entity, c.version, c.op, c.source, c.message, c.row, at, revisions.get(c.message, 0),
-                    orjson.dumps(c.changed) if c.changed is not None else None, c.body,
-                )
-                for c in effects.changes
-            ],
-        )  # fmt: skip
-        if effects.arrived:
-            writer.executemany("DELETE FROM dangling WHERE entity = ? AND source = ? AND key = ?", list(effects.arrived))
-        if effects.dangling:
-            pointing = [(*target, golden) for target, golden in effects.dangling]
-            writer.executemany("INSERT OR IGNORE INTO dangling (entity, source, key, golden) VALUES (?, ?, ?, ?)", pointing)
-        self._settle(effects, marks, at)
 
-    def _settle(self, effects: Effects, marks: Mapping[int, tuple[int, int]], at: int) -> None:
-        writer = self._writer
-        first = effects.changes[0].seq if effects.changes else 0
-        last = effects.changes[-1].seq if effects.changes else 0
-        tallies = effects.tallies
-        writer.executemany(
-            WRITE_SETTLED, [(m, t.applied, t.unchanged, t.stale, t.dead, first, last, at) for m, t in tallies.items()]
-        )
-        lanes = self._lanes_of(list(tallies))
-        sums: dict[int, Tally] = defaultdict(Tally)
-        for message, tally in tallies.items():
-            total = sums[lanes[message][0]]
-            total.applied += tally.applied
-            total.unchanged += tally.unchanged
-            total.stale += tally.stale
-            total.dead += tally.dead
-        for lane, (mark, row) in marks.items():
-            t = sums[lane]
-            writer.execute(MOVE_LANE, (mark, row, t.applied, t.unchanged, t.stale, t.dead, lane))
-        for row_, failure in effects.letters:
-            letters.bury(writer, lanes[row_.message][0], row_.message, row_.number, 1, failure, at)
-        for message, (_, parent) in lanes.items():
-            if parent is not None and not tallies[message].dead:
-                letters.resolve(writer, parent, message, "resolved", "a corrected copy was applied", at)
+class _Rows:
+    """A slice as rows, made before the writer is asked for."""
 
-    def _lanes_of(self, messages: Sequence[int]) -> dict[int, tuple[int, int | None]]:
-        query = "SELECT i.id, i.lane, i.parent FROM json_each(?) j CROSS JOIN inbox i ON i.id = j.value"
-        return {row[0]: (row[1], row[2]) for row in self._writer.execute(query, (orjson.dumps(messages).decode(),))}
+    def __init__(self, effects: Effects, revisions: Mapping[int, int], at: int) -> None:
+        self._sources = [_source_row(effects.sources[key]) for key in sorted(effects.sources)]
+        self._goldens = [_golden_row(effects.goldens[n]) for n in sorted(effects.goldens)]
+        self._changes = [
+            (
+                c.seq, c.golden.n, c.golden.entity, c.version, c.op, c.source, c.message, c.row, at, revisions.get(c.message, 0),
+                orjson.dumps(c.changed) if c.changed is not None else None, c.body,
+            )
+            for c in effects.changes
+        ]  # fmt: skip
+        self._arrived = list(effects.arrived)
+        self._dangling = [(*target, golden) for target, golden in effects.dangling]
+
+    def write(self, writer: sqlite3.Connection) -> None:
+        """Into the tables."""
+        writer.executemany(WRITE_SOURCE, self._sources)
+        writer.executemany(WRITE_GOLDEN, self._goldens)
+        writer.executemany(WRITE_CHANGE, self._changes)
+        writer.executemany("DELETE FROM dangling WHERE entity = ? AND source = ? AND key = ?", self._arrived)
+        writer.executemany("INSERT OR IGNORE INTO dangling (entity, source, key, golden) VALUES (?, ?, ?, ?)", self._dangling)
+
+
+def _settle(writer: sqlite3.Connection, effects: Effects, marks: Mapping[int, tuple[int, int]], at: int) -> None:
+    first = effects.changes[0].seq if effects.changes else 0
+    last = effects.changes[-1].seq if effects.changes else 0
+    tallies = effects.tallies
+    writer.executemany(WRITE_SETTLED, [(m, t.applied, t.unchanged, t.stale, t.dead, first, last, at) for m, t in tallies.items()])
+    lanes = _lanes_of(writer, list(tallies))
+    sums: dict[int, Tally] = defaultdict(Tally)
+    for message, tally in tallies.items():
+        total = sums[lanes[message][0]]
+        total.applied += tally.applied
+        total.unchanged += tally.unchanged
+        total.stale += tally.stale
+        total.dead += tally.dead
+    for lane, (mark, row) in marks.items():
+        t = sums[lane]
+        writer.execute(MOVE_LANE, (mark, row, t.applied, t.unchanged, t.stale, t.dead, lane))
+    for row_, failure in effects.letters:
+        letters.bury(writer, lanes[row_.message][0], row_.message, row_.number, row_.records, failure, at)
+    for message, (_, parent) in lanes.items():
+        if parent is not None and not tallies[message].dead:
+            letters.resolve(writer, parent, message, "resolved", "a corrected copy was applied", at)
+
+
+def _lanes_of(writer: sqlite3.Connection, messages: Sequence[int]) -> dict[int, tuple[int, int | None]]:
+    query = "SELECT i.id, i.lane, i.parent FROM json_each(?) j CROSS JOIN inbox i ON i.id = j.value"
+    return {row[0]: (row[1], row[2]) for row in writer.execute(query, (orjson.dumps(messages).decode(),))}
 
 
 def _grouped(wanted: Iterable[SourceId]) -> dict[tuple[str, str], list[str]]:

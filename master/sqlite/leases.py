@@ -32,7 +32,8 @@ class Leases:
             if row is not None and row[2] > now and not force:
                 return None
             number = row[1] + 1 if row is not None else 1
-            writer.execute("INSERT OR REPLACE INTO lease (name, holder, fence, expires_at) VALUES (?, ?, ?, ?)", (name, holder, number, until))
+            query = "INSERT OR REPLACE INTO lease (name, holder, fence, expires_at) VALUES (?, ?, ?, ?)"
+            writer.execute(query, (name, holder, number, until))
             return Fence(name, number)
 
     def drop(self, fence: Fence) -> None:

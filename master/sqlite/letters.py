@@ -15,7 +15,8 @@ from schemas.envelope import Failure
 
 COLUMNS = """
 d.id, d.state, d.stage, d.code, d.path, d.reason, d.fingerprint, d.records, d.attempts, d.first_at, d.last_at, d.due_at,
-coalesce(l.source, ''), coalesce(l.feed, ''), d.message, d.row, d.payload, d.subscription, g.id, d.from_seq, d.last_seq, d.resolved_by, d.note
+coalesce(l.source, ''), coalesce(l.feed, ''), d.message, d.row, d.payload,
+d.subscription, g.id, d.from_seq, d.last_seq, d.resolved_by, d.note
 FROM dead_letter d LEFT JOIN lane l ON l.id = d.lane LEFT JOIN golden g ON g.n = d.golden
 """
 FILTERS = {
@@ -31,13 +32,14 @@ FILTERS = {
 def fingerprint(place: str, failure: Failure) -> str:
     """What makes two failures the same kind: where, stage, class and path with indexes left out."""
     path = "".join(character for character in failure.path if not character.isdigit())
-    return hashlib.blake2b("|".join((place, failure.stage, failure.code, path)).encode(), digest_size=6).hexdigest()
+    return hashlib.blake2b(f"{place}|{failure.stage}|{failure.code}|{path}".encode(), digest_size=6).hexdigest()
 
 
 def bury(writer: sqlite3.Connection, lane: int, message: int, row: int, records: int, failure: Failure, at: int) -> None:
     """One record that could not be used."""
     writer.execute(
-        """INSERT INTO dead_letter (state, stage, code, path, reason, fingerprint, records, attempts, first_at, last_at, lane, message, row, payload)
+        """INSERT INTO dead_letter
+        (state, stage, code, path, reason, fingerprint, records, attempts, first_at, last_at, lane, message, row, payload)
         VALUES ('dead', ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)""",
         (
             failure.stage, failure.code, failure.path, failure.reason, fingerprint(str(lane), failure),
@@ -93,11 +95,17 @@ class Letters:
         query = f"SELECT {COLUMNS} WHERE d.message = ? ORDER BY d.row, d.id"
         return [_letter(row) for row in self._database.read().execute(query, (message,))]
 
+    def of_key(self, subscription: str, golden_id: str) -> list[Letter]:
+        """The letters of a subscriber's key that are not resolved, newest first."""
+        query = f"SELECT {COLUMNS} WHERE d.state IN ('waiting', 'dead', 'discarded') AND d.subscription = ? AND g.id = ? ORDER BY d.id DESC"
+        return [_letter(row) for row in self._database.read().execute(query, (subscription, ids.pack(golden_id)))]
+
     def groups(self, limit: int) -> list[dict[str, Any]]:
         """Open letters by kind."""
         query = """
-            SELECT d.fingerprint, d.state, d.stage, d.code, max(d.path) AS path, coalesce(l.source || '/' || l.feed, d.subscription) AS place,
-                   count(*) AS letters, sum(d.records) AS records, min(d.first_at) AS first_at, max(d.last_at) AS last_at, max(d.reason) AS reason
+            SELECT d.fingerprint, d.state, d.stage, d.code, max(d.path) AS path,
+                   coalesce(l.source || '/' || l.feed, d.subscription) AS place, count(*) AS letters, sum(d.records) AS records,
+                   min(d.first_at) AS first_at, max(d.last_at) AS last_at, max(d.reason) AS reason
             FROM dead_letter d LEFT JOIN lane l ON l.id = d.lane WHERE d.state IN ('dead', 'waiting')
             GROUP BY d.fingerprint, d.state ORDER BY records DESC LIMIT ?
         """

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import orjson
-import zstandard
 
 from adapters.contract import FileIdentity
+from master.sqlite import packing
 from master.sqlite.database import Database
 
 
@@ -26,10 +26,11 @@ class FileClaims:
             row = writer.execute(query, key).fetchone()
             if row is not None:
                 return "done" if row[0] == "done" else "resume"
-            writer.execute(
-                "INSERT INTO file_claim (system, path, sha256, size, mtime, state, rows, total, claimed_at) VALUES (?, ?, ?, ?, ?, 'loading', 0, 0, ?)",
-                (*key, at),
-            )
+            query = """
+                INSERT INTO file_claim (system, path, sha256, size, mtime, state, rows, total, claimed_at)
+                VALUES (?, ?, ?, ?, ?, 'loading', 0, 0, ?)
+            """
+            writer.execute(query, (*key, at))
             return "new"
 
     def progress(self, file: FileIdentity, rows: int, total: int, state: str, at: int) -> None:
@@ -60,10 +61,11 @@ class Alarms:
         if self._reason(kind, place) == reason:
             return False
         with self._database.write() as writer:
-            writer.execute(
-                "INSERT INTO alarm (kind, place, reason, raised_at) VALUES (?, ?, ?, ?) ON CONFLICT (kind, place) DO UPDATE SET reason = excluded.reason",
-                (kind, place, reason, at),
-            )
+            query = """
+                INSERT INTO alarm (kind, place, reason, raised_at) VALUES (?, ?, ?, ?)
+                ON CONFLICT (kind, place) DO UPDATE SET reason = excluded.reason
+            """
+            writer.execute(query, (kind, place, reason, at))
         return True
 
     def clear(self, kind: str, place: str) -> None:
@@ -94,7 +96,7 @@ class Revisions:
             row = writer.execute("SELECT id FROM revision WHERE hash = ?", (hash_,)).fetchone()
             if row is not None:
                 return int(row[0])
-            bundle = zstandard.ZstdCompressor().compress(orjson.dumps({path: text.hex() for path, text in files.items()}))
+            bundle = packing.compress(orjson.dumps({path: text.hex() for path, text in files.items()}), level=3)
             query = "INSERT INTO revision (hash, name, created_at, bundle) VALUES (?, ?, ?, ?) RETURNING id"
             return int(writer.execute(query, (hash_, name, at, bundle)).fetchone()[0])
 
@@ -103,7 +105,7 @@ class Revisions:
         row = self._database.read().execute("SELECT name, bundle FROM revision WHERE id = ?", (revision,)).fetchone()
         if row is None:
             return None
-        files = orjson.loads(zstandard.ZstdDecompressor().decompress(row[1]))
+        files = orjson.loads(packing.decompress(row[1]))
         return row[0], {path: bytes.fromhex(text) for path, text in files.items()}
 
 

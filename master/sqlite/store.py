@@ -19,8 +19,8 @@ class SqliteStore:
 
     engine = "sqlite"
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path)
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._database = Database(path, read_only=read_only)
         self.inbox = Inbox(self._database)
         self.leader = Leader(self._database)
         self.subscriptions = Subscriptions(self._database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from schemas import errors
 from schemas.envelope import Change, Failure
 
 TALLIES = ("matched", "delivered", "superseded", "suppressed", "dead", "pending")
+OPEN = {"waiting": "pending", "dead": "dead"}  # states of a parked key, and where its records are counted
 PROGRESS = f"SELECT name, state, reason, mark, settled, failures, retry_at, {', '.join(TALLIES)} FROM subscription"
 CHANGE = "c.seq, c.entity, g.id, c.version, c.op, c.changed, c.state, c.source, c.message, c.row, c.at"
 CHANGES = f"SELECT {CHANGE}, c.golden FROM change c JOIN golden g ON g.n = c.golden WHERE c.seq > ? ORDER BY c.seq LIMIT ?"
@@ -33,8 +35,11 @@ INSERT INTO dead_letter (state, stage, code, path, reason, fingerprint, records,
 VALUES (?, 'deliver', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 PARK_AGAIN = """
-UPDATE dead_letter SET state = ?, code = ?, path = ?, reason = ?, fingerprint = ?, records = ?, attempts = ?, last_at = ?, due_at = ?,
-                       from_seq = ?, last_seq = ?, payload = ? WHERE id = ?
+UPDATE dead_letter SET code = ?, path = ?, reason = ?, fingerprint = ?, attempts = ?, last_at = ?, due_at = ?, payload = ? WHERE id = ?
+"""
+WAIT_BEHIND = """
+UPDATE dead_letter SET last_seq = ?, records = records + ? WHERE subscription = ? AND golden = ? AND state IN ('waiting', 'dead')
+RETURNING state
 """
 DELIVERED = """
 INSERT INTO delivery (subscription, first_seq, last_seq, records, outcome, attempts, revision, started_at, finished_at, detail)
@@ -58,10 +63,11 @@ class Subscriptions:
     def join(self, name: str, revision: int, mark: int | None = None) -> Progress:
         """The reader's row, made on first use; a new reader starts at `mark`, by default at the log's beginning."""
         with self._database.write() as writer:
-            writer.execute(
-                "INSERT INTO subscription (name, state, revision, mark) VALUES (?, 'active', ?, ?) ON CONFLICT (name) DO UPDATE SET revision = excluded.revision",
-                (name, revision, mark or 0),
-            )
+            query = """
+                INSERT INTO subscription (name, state, revision, mark) VALUES (?, 'active', ?, ?)
+                ON CONFLICT (name) DO UPDATE SET revision = excluded.revision
+            """
+            writer.execute(query, (name, revision, mark or 0))
             return _progress(writer.execute(f"{PROGRESS} WHERE name = ?", (name,)).fetchone())
 
     def all(self) -> list[Progress]:
@@ -81,22 +87,24 @@ class Subscriptions:
         return int(self._database.read().execute("SELECT coalesce(max(seq), 0) FROM change").fetchone()[0])
 
     def settle(self, name: str, fence: Fence, settlement: Settlement) -> None:
-        """Write a step; the fence is checked inside."""
-        with self._database.write() as writer:
+        """Write a step; the fence is checked inside. Raises `NotFound` when a person settled one of its parked keys meanwhile."""
+        attempts = [_delivery_row(name, attempt) for attempt in settlement.attempts]
+
+        def work(writer: sqlite3.Connection) -> None:
             leases.check(writer, fence)
-            sums = [settlement.tallies.get(tally, 0) for tally in TALLIES]
-            steps = ", ".join(f"{tally} = {tally} + ?" for tally in TALLIES)
-            values = (settlement.mark, json.dumps(settlement.settled), *sums, name)
-            writer.execute(f"UPDATE subscription SET mark = ?, settled = ?, {steps} WHERE name = ?", values)
-            writer.executemany(DELIVERED, [_delivery_row(name, attempt) for attempt in settlement.attempts])
+            sums = Counter(settlement.tallies)
             for parked, failure in settlement.parked:
-                _park(writer, name, parked, failure, settlement.at)
-            for golden, last, records in settlement.waiting:
-                _wait_behind(writer, name, golden, last, records)
-            writer.executemany(
-                "UPDATE dead_letter SET state = 'resolved', records = 0, due_at = NULL WHERE id = ?",
-                [(letter,) for letter in settlement.released],
-            )
+                _park(writer, name, parked, failure, settlement.at, sums)
+            for waiting in settlement.waiting:
+                _wait_behind(writer, name, *waiting, sums)
+            for letter in settlement.released:
+                _release(writer, letter, sums)
+            steps = ", ".join(f"{tally} = {tally} + ?" for tally in TALLIES)
+            values = (settlement.mark, json.dumps(settlement.settled), *(sums[tally] for tally in TALLIES), name)
+            writer.execute(f"UPDATE subscription SET mark = ?, settled = ?, {steps} WHERE name = ?", values)
+            writer.executemany(DELIVERED, attempts)
+
+        self._database.run(work)
 
     def parked(self, name: str) -> list[Parked]:
         """The keys that wait or are dead."""
@@ -113,12 +121,6 @@ class Subscriptions:
             query = "UPDATE subscription SET failures = ?, retry_at = ?, reason = ? WHERE name = ?"
             writer.execute(query, (failures, retry_at, reason, name))
 
-    def settled_at(self, name: str, seq: int) -> int | None:
-        """When this change was settled at the subscription, None if it is not."""
-        query = "SELECT finished_at FROM delivery WHERE subscription = ? AND last_seq >= ? AND first_seq <= ? ORDER BY last_seq LIMIT 1"
-        row = self._database.read().execute(query, (name, seq, seq)).fetchone()
-        return row[0] if row else None
-
     def own_state(self, golden: int, source: str) -> dict[str, Any] | None:
         """The source's own record behind a golden record: its last state if it has one there and no other."""
         query = """
@@ -131,7 +133,8 @@ class Subscriptions:
     def deliveries(self, first: int, last: int) -> list[tuple[str, Attempt]]:
         """The deliveries that cover this part of the log."""
         query = """
-            SELECT d.subscription, d.first_seq, d.last_seq, d.records, d.outcome, d.attempts, d.revision, d.started_at, d.finished_at, d.detail
+            SELECT d.subscription, d.first_seq, d.last_seq, d.records, d.outcome, d.attempts, d.revision,
+                   d.started_at, d.finished_at, d.detail
             FROM subscription s CROSS JOIN delivery d ON d.subscription = s.name AND d.last_seq >= ? AND d.first_seq <= ? ORDER BY d.id
         """
         return [(row[0], Attempt(*row[1:])) for row in self._database.read().execute(query, (first, last))]
@@ -147,17 +150,18 @@ def _delivery_row(name: str, a: Attempt) -> tuple[object, ...]:
     return (name, a.first_seq, a.last_seq, a.records, a.outcome, a.attempts, a.revision, a.started_at, a.finished_at, a.detail)
 
 
-def _park(writer: sqlite3.Connection, name: str, parked: Parked, failure: Failure, at: int) -> None:
+def _park(writer: sqlite3.Connection, name: str, parked: Parked, failure: Failure | None, at: int, sums: Counter[str]) -> None:
+    """A key is refused for the first time, or again; without a failure it only got on, and keeps its reason."""
+    if failure is None:
+        _moved(writer, parked, sums)
+        return
     print_ = letters.fingerprint(name, failure)
     if parked.id:
-        writer.execute(
-            PARK_AGAIN,
-            (
-                parked.state, failure.code, failure.path, failure.reason, print_, parked.records, parked.attempts,
-                at, parked.due_at, parked.from_seq, parked.last_seq, failure.payload, parked.id,
-            ),
-        )  # fmt: skip
+        _moved(writer, parked, sums)
+        values = (failure.code, failure.path, failure.reason, print_, parked.attempts, at, parked.due_at, failure.payload, parked.id)
+        writer.execute(PARK_AGAIN, values)
         return
+    sums[OPEN[parked.state]] += parked.records
     writer.execute(
         PARK,
         (
@@ -167,7 +171,29 @@ def _park(writer: sqlite3.Connection, name: str, parked: Parked, failure: Failur
     )  # fmt: skip
 
 
-def _wait_behind(writer: sqlite3.Connection, name: str, golden: int, last: int, records: int) -> None:
-    query = "UPDATE dead_letter SET last_seq = ?, records = records + ? WHERE subscription = ? AND golden = ? AND state IN ('waiting', 'dead')"
-    if not writer.execute(query, (last, records, name, golden)).rowcount:
+def _moved(writer: sqlite3.Connection, parked: Parked, sums: Counter[str]) -> None:
+    """What waits behind the key, and whether it is tried on."""
+    _closed(writer, parked.id, sums)
+    sums[OPEN[parked.state]] += parked.records
+    query = "UPDATE dead_letter SET state = ?, records = ?, from_seq = ?, last_seq = ?, first_at = max(first_at, ?) WHERE id = ?"
+    writer.execute(query, (parked.state, parked.records, parked.from_seq, parked.last_seq, parked.first_at, parked.id))
+
+
+def _closed(writer: sqlite3.Connection, letter: int, sums: Counter[str]) -> None:
+    """Take the letter's records out of the tallies: what is pending or dead is what its open letters say, at every moment."""
+    row = writer.execute("SELECT state, records FROM dead_letter WHERE id = ?", (letter,)).fetchone()
+    if row is None or row[0] not in OPEN:
+        raise errors.NotFound(f"dead letter {letter} is not open any more", hint="Somebody settled it in this moment; look again")
+    sums[OPEN[row[0]]] -= row[1]
+
+
+def _release(writer: sqlite3.Connection, letter: int, sums: Counter[str]) -> None:
+    _closed(writer, letter, sums)
+    writer.execute("UPDATE dead_letter SET state = 'resolved', records = 0, due_at = NULL WHERE id = ?", (letter,))
+
+
+def _wait_behind(writer: sqlite3.Connection, name: str, golden: int, last: int, records: int, sums: Counter[str]) -> None:
+    row = writer.execute(WAIT_BEHIND, (last, records, name, golden)).fetchone()
+    if row is None:
         raise errors.NotFound(f"key {golden} of {name} is not parked any more", hint="Somebody settled it in this moment; look again")
+    sums[OPEN[row[0]]] += records

@@ -107,9 +107,13 @@ class Views:
         reader = self._database.read()
         cursor = reader.execute(AUDIT_LANES)
         lanes = dict(zip([column[0] for column in cursor.description], cursor.fetchone(), strict=True))
-        gaps = reader.execute("SELECT count(*) FROM (SELECT golden FROM change GROUP BY golden HAVING count(*) <> max(version) OR min(version) <> 1)")
+        gappy = "SELECT golden FROM change GROUP BY golden HAVING count(*) <> max(version) OR min(version) <> 1"
+        gaps = reader.execute(f"SELECT count(*) FROM ({gappy})")
         dense = reader.execute("SELECT count(*) = coalesce(max(seq), 0) FROM change").fetchone()[0]
-        query = "SELECT subscription, coalesce(sum(records), 0) FROM dead_letter WHERE subscription IS NOT NULL AND state = ? GROUP BY subscription"
+        query = """
+            SELECT subscription, coalesce(sum(records), 0) FROM dead_letter
+            WHERE subscription IS NOT NULL AND state = ? GROUP BY subscription
+        """
         open_ = {state: dict(reader.execute(query, (state,))) for state in ("waiting", "dead", "discarded")}
         return {"records": lanes, "version_gaps": gaps.fetchone()[0], "log_dense": bool(dense), "parked": open_}
 
