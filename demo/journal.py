@@ -36,7 +36,7 @@ class Journal:
         """Write down what became of it."""
         self.outcomes[outcome] += 1
         self.records += attempt.records if outcome == "ok" else 0
-        self._write(attempt._replace(outcome=outcome, receipt=receipt))  # noqa: SLF001 a named tuple's public method
+        self._write(attempt._replace(outcome=outcome, receipt=receipt))
 
     def _write(self, attempt: Attempt) -> None:
         with self._turn:

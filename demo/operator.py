@@ -139,7 +139,8 @@ class Operator:
     def progress(self) -> dict[str, Any]:
         """What was sent and what arrived: see `premises.Premises.progress`; of ODS and BOSS are added."""
         found: dict[str, Any] = self._ask("progress")
-        return found | {"ods": self._books.totals(), "trouble": self._trouble, "published": self._journal.outcomes["ok"], "published_records": self._journal.records}
+        published = {"published": self._journal.outcomes["ok"], "published_records": self._journal.records}
+        return found | published | {"ods": self._books.totals(), "trouble": self._trouble}
 
     def attempts(self) -> list[Attempt]:
         """The clients' logs, for the history checker. A file counts as acknowledged once it stands in its `done` folder."""
@@ -152,7 +153,7 @@ class Operator:
 
     def _loaded(self, file: dict[str, Any]) -> bool:
         folder = {"billing/accounts": "sftp/out/accounts", "billing/products": "sftp/out/products"}.get(file["source"], "telco")
-        return (self._folder / folder / "done" / file["name"]).exists()
+        return (self._folder / folder / "done" / str(file["name"])).exists()
 
     def _file(self, number: int, file: dict[str, Any]) -> Attempt:
         outcome: Outcome = "ok" if self._loaded(file) else "unknown"

@@ -154,8 +154,10 @@ async def serve() -> None:
     premises = Premises()
     known: dict[str, Callable[..., Answer]] = {
         one.__name__: one
-        for one in (premises.open, premises.lay_out, premises.post, premises.halt, premises.progress, premises.refuse, premises.down, premises.look)
-    }
+        for one in (
+            premises.open, premises.lay_out, premises.post, premises.halt, premises.progress, premises.refuse, premises.down, premises.look,
+        )
+    }  # fmt: skip
     while line := await asyncio.to_thread(sys.stdin.readline):
         question = json.loads(line)
         try:

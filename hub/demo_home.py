@@ -21,7 +21,7 @@ _ROUTES: dict[str, Any] = {
 
 
 def make(folder: Path, *, fresh: bool) -> Home:
-    """The folder, emptied first if it is to be fresh. Raises `Misconfigured` when it is somebody else's, `HomeLocked` when one runs in it."""
+    """The folder, emptied if it is to be fresh. Raises `Misconfigured` where it is somebody else's, `HomeLocked` when one runs there."""
     home = Home(folder)
     config = home.folder / setup.FILE
     if config.exists() and not config.read_text(encoding="utf-8").startswith(_MARK):

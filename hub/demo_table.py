@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -114,15 +114,16 @@ def painted(look: Look, title: str) -> RenderableType:
     for feed in look.feeds:
         feeds.add_row(feed.name, f"{feed.rate:,.0f}", f"{feed.received:,}", f"{feed.backlog:,}", _alert(feed.dead))
     feeds.add_section()
-    feeds.add_row("master copy", f"{look.changes:,} changes", "", f"{look.backlog:,} ({look.age:.1f} s)", _alert(look.letters.get("dead", 0)))
+    backlog = f"{look.backlog:,} ({look.age:.1f} s)"
+    feeds.add_row("master copy", f"{look.changes:,} changes", "", backlog, _alert(look.letters.get("dead", 0)))
     out = _table("subscriber", "changes/s", "delivered", "lag", "age", "retrying", "dead", "state")
     for one in look.subscribers:
         figures = (f"{one.rate:,.0f}", f"{one.delivered:,}", f"{one.lag:,}", f"{one.age:.1f} s", f"{one.waiting:,}", _alert(one.dead))
         out.add_row(one.name, *figures, one.state)
     bars = Table.grid(padding=(0, 2))
     for file in look.files:
-        total = file["total"] or 1
-        bars.add_row(file["path"], ProgressBar(total=total, completed=file["rows"], width=30), f"{file['rows']:,} of {file['total']:,} rows")
+        rows, total = file["rows"], file["total"]
+        bars.add_row(file["path"], ProgressBar(total=total or 1, completed=rows, width=30), f"{rows:,} of {total:,} rows")
     return Group(feeds, out, bars, *(f"! {reason}" for reason in look.alarms))
 
 
@@ -156,7 +157,7 @@ class Screen:
         self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
         self._shown = 0.0
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> Self:
         if self._live is not None:
             self._live.start()
         else:

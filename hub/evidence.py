@@ -22,18 +22,20 @@ Row = dict[str, Any]
 
 def collect(store: Store, subscriptions: Iterable[Outbound] = ()) -> evidence.Store:
     """The whole store as rows, for `demo.history.judge`; `subscriptions` as configured now. Reads everything."""
-    feeds = {row[0]: f"{row[1]}/{row[2]}" for row in store.views.dump("lane", ("id", "source", "feed"))}
+    lanes = list(_rows(store, "lane", "id source feed mark accepted applied unchanged stale dead resolved"))
     names = {row[0]: ids.unpack(row[1]) for row in store.views.dump("golden", ("n", "id"))}
     letters = _letters(store)
+    places = {lane["id"]: (f"{lane['source']}/{lane['feed']}", lane["mark"]) for lane in lanes}
+    sources = _rows(store, "source_record", "entity source key golden")
+    changes = _rows(store, "change", "seq entity golden version op message row")
     return evidence.Store(
-        inbox=_inbox(store, feeds),
-        changes=[row | {"golden_id": names[row.pop("golden")]} for row in _rows(store, "change", "seq entity golden version op message row")],
+        inbox=_inbox(store, places),
+        changes=[row | {"golden_id": names.get(row["golden"], "")} for row in changes],
         golden=[row | {"id": ids.unpack(row["id"])} for row in _rows(store, "golden", "id entity version seq")],
-        source_records=[
-            row | {"golden_id": names.get(row.pop("golden"), "")} for row in _rows(store, "source_record", "entity source key golden")
-        ],
+        source_records=[row | {"golden_id": names.get(row["golden"], "")} for row in sources if row["golden"]],  # else it was never seen
         dead=letters,
         settled=_settled(store, letters),
+        lanes=[lane | {"source": places[lane["id"]][0]} for lane in lanes],
         subscriptions=_subscriptions(store, list(subscriptions)),
     )
 
@@ -43,13 +45,14 @@ def _rows(store: Store, table: str, columns: str) -> Iterator[Row]:
     return (dict(zip(names, values, strict=True)) for values in store.views.dump(table, names))
 
 
-def _inbox(store: Store, feeds: dict[int, str]) -> list[Row]:
-    """Parts of files are named by the file's own digest, as the client's log knows it."""
-    rows = [
-        {**row, "source": feeds[row.pop("lane")], "digest": row["digest"].hex()}
-        for row in _rows(store, "inbox", "id lane message_id digest records parent")
-    ]
+def _inbox(store: Store, lanes: dict[int, tuple[str, int]]) -> list[Row]:
+    """Parts of files are named by the file's own digest, as the client's log knows it. `passed`: apply has gone beyond the message."""
+    rows = []
+    for row in _rows(store, "inbox", "id lane message_id digest records parent refused"):
+        source, mark = lanes[row["lane"]]
+        rows.append(row | {"source": source, "digest": row["digest"].hex(), "passed": bool(row["refused"]) or row["id"] <= mark})
     chunks = [row for row in rows if row["parent"] is None and _PART.fullmatch(row["message_id"] or "")]
+    chunks.sort(key=lambda row: row["message_id"])
     bodies = ((row["message_id"], stored.message.body) for row in chunks if (stored := store.inbox.get(row["id"])) is not None)
     files = parts.names(bodies)
     for row in chunks:

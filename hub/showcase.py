@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -46,7 +46,7 @@ class Showcase:
         self._stack = contextlib.ExitStack()
         self._turns = self.home.folder / "operator" / "turns.json"
 
-    def __enter__(self) -> Showcase:
+    def __enter__(self) -> Self:
         try:
             self._start()
         except BaseException:
@@ -82,27 +82,35 @@ class Showcase:
 
     def restless(self) -> list[str]:
         """What is still at work, one line each; empty when all is quiet."""
-        told = self.operator.progress()
-        found = ["CRM or BOSS is sending"] if self.operator.sending else []
-        found += [f"{name} is not loaded" for name in self.operator.waiting()]
-        found += self._on_the_way(told)
+        return self._inside() + self._outside()
+
+    def _inside(self) -> list[str]:
+        """In the hub."""
+        waiting, _ = self.store.inbox.waiting()
+        found = [f"{waiting} records wait to be applied"] if waiting else []
         head = self.store.subscriptions.head()
         for one in self.store.subscriptions.all():
             if one.state != "active":
                 found.append(f"{one.name} is {one.state}: {one.reason}")
             if one.mark < head or one.tallies["pending"]:
-                found.append(f"{one.name} is at {one.mark} of {head}, {one.tallies['pending']} waiting behind refused keys")
+                found.append(f"{one.name} is at {one.mark} of {head}, {one.tallies['pending']} changes wait behind refused keys")
+        return found
+
+    def _outside(self) -> list[str]:
+        """In the operator, and between the two."""
+        told = self.operator.progress()
+        found = ["CRM or BOSS is sending"] if self.operator.sending else []
+        found += [f"{name} is not loaded" for name in self.operator.waiting()]
+        if queued := self._queued(told):
+            found.append(f"{queued} records of BOSS are in its queue")
+        for one in self.store.subscriptions.all():
             if _arrived(told[one.name]) < one.tallies["delivered"]:
                 found.append(f"{one.name} has taken {_arrived(told[one.name])} of {one.tallies['delivered']} changes")
         alarmed = {alarm["place"] for alarm in self.store.alarms.active() if alarm["kind"] == "file"}
-        doubtful = [one.file.name for one in badness.files() if f"billing:{one.file.name}" not in alarmed] if not told["sending"] else []
-        return found + [f"{name} is not looked at" for name in doubtful]
+        return found + [f"{one.file.name} is not looked at" for one in badness.files() if f"billing:{one.file.name}" not in alarmed]
 
-    def _on_the_way(self, told: dict[str, Any]) -> list[str]:
-        waiting, _ = self.store.inbox.waiting()
-        queued = told["published_records"] - self._taken_from_boss() + self._before
-        found = [f"{waiting} records wait to be applied"] if waiting else []
-        return found + ([f"{queued} records of BOSS are in its queue"] if queued > 0 else [])
+    def _queued(self, told: dict[str, Any]) -> int:
+        return max(0, int(told["published_records"]) + self._before - self._taken_from_boss())
 
     def _taken_from_boss(self) -> int:
         return sum(lane["accepted"] + lane["duplicate"] for lane in self.store.views.totals()["lanes"] if lane["source"] == "boss")
@@ -110,18 +118,16 @@ class Showcase:
     def wait(self, stop: threading.Event, limit: float, meanwhile: Callable[[], None]) -> list[str]:
         """Until all is quiet, told to stop, or `limit` seconds have gone; answers what is not quiet. `meanwhile` is called now and then."""
         end = time.monotonic() + limit
-        left = self.restless()
-        while left and not stop.wait(0.25) and time.monotonic() < end:
+        while (self._inside() or self._outside()) and time.monotonic() < end and not stop.wait(0.25):  # asking outside costs more
             meanwhile()
-            left = self.restless()
-        return left
+        return self.restless()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         with self._stack:
             if error is None:
                 self.operator.halt()
                 end = time.monotonic() + _DRAIN  # memory:// queues end with this process: what BOSS was told is taken must be stored
-                while self._on_the_way(self.operator.progress()) and time.monotonic() < end:
+                while self._queued(self.operator.progress()) and time.monotonic() < end:
                     time.sleep(0.1)
 
 
