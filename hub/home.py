@@ -97,8 +97,8 @@ class Home:
         """A hub has worked here before."""
         return self.store.exists()
 
-    def open_store(self) -> SqliteStore:
+    def open_store(self, *, read_only: bool = False) -> SqliteStore:
         """The store. Raises `NotFound` where no hub has worked."""
         if not self.exists():
             raise errors.NotFound(f"there is no store in {self.folder}", hint="Start a hub there first: mastercopy up --home DIR")
-        return SqliteStore(self.store)
+        return SqliteStore(self.store, read_only=read_only)

@@ -11,7 +11,7 @@ from master.store import Letter, Store
 from routes.archive import Archive, Made
 from routes.arrivals import Arrivals
 from routes.inbound import Inbound, Step
-from schemas import errors, personal
+from schemas import canonical, errors, personal
 from schemas.envelope import Change, Stored
 from transformers import lineage
 
@@ -56,7 +56,7 @@ class Trace:
                 return [text]
         except errors.NotFound:
             pass  # it does not look like a golden id
-        return self._store.views.find_golden(text)
+        return [found for entity in canonical.entity_names() for found in self._store.views.find_golden(text, entity)]
 
     def message(self, found: Found, *, rows: int = ROWS, reveal: bool = False) -> dict[str, Any]:
         """Everything about a message, as plain JSON. Personal values are hidden by their class unless `reveal`. Raises `NotFound`."""
@@ -91,6 +91,25 @@ class Trace:
         hidden: dict[str, Any] = veil.tree(trace)
         return hidden
 
+    def payload(self, letter: Letter, veil: personal.Veil) -> str:
+        """A letter's payload as text, with what is known to be personal hidden."""
+        body, encoding = letter.payload or b"", "utf-8"
+        try:
+            if letter.subscription is not None:
+                encoding = str(self._archive.outbound(letter.subscription)[0].sink.format.get("encoding", "utf-8"))
+                golden = self._store.views.golden(letter.golden_id or "")
+                if golden is not None:
+                    veil.state(golden["entity"], golden["state"])
+            else:
+                inbound, _ = self._archive.inbound(f"{letter.source}/{letter.feed}")
+                encoding = str(inbound.feed.format.get("encoding", "utf-8"))
+                for step in inbound.steps(body):
+                    for explained in inbound.mapping.explain(step.row) if step.row is not None else ():
+                        _explained(inbound, explained, veil)
+        except errors.NotFound:
+            pass  # what is not configured any more cannot say which values are personal
+        return veil.text(_text(body, encoding))
+
     def _head(self, stored: Stored, encoding: str) -> dict[str, Any]:
         message = stored.message
         settled = self._store.views.settled(stored.id)
@@ -112,14 +131,13 @@ class Trace:
     def _record(self, inbound: Inbound, step: Step, changes: list[Change], letters: list[Letter], veil: personal.Veil) -> dict[str, Any]:
         mine = [change for change in changes if change.row == step.number]
         mapped = step.row is not None and not (step.failure and step.failure.stage == "check")
-        canonical = (
-            [_explained(inbound, each, veil) for each in inbound.mapping.explain(step.row)] if mapped and step.row is not None else []
-        )
+        explained = inbound.mapping.explain(step.row) if mapped and step.row is not None else []
+        made = [_explained(inbound, each, veil) for each in explained]
         return {
             "row": step.number,
             "place": step.place,
             "decoded": step.row,
-            "canonical": [each for each in canonical if each is not None],
+            "canonical": [each for each in made if each is not None],
             "failure": _failure(step),
             "changes": [self._change(change, veil) for change in mine],
             "letters": [letter_row(letter) for letter in letters if letter.row == step.number],
