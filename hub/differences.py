@@ -24,7 +24,8 @@ def of_failures(wanted: Any, found: list[dict[str, Any]]) -> str:
     expected: list[dict[str, Any]] = wanted if isinstance(wanted, list) else [wanted]
     if len(expected) == len(found) and all(map(_agrees, expected, found)):
         return ""
-    return _diff(pretty(expected).decode(), pretty(found).decode())
+    shown = [{**got, "reason": want["reason"]} if _reasons(want, got) else got for want, got in zip(expected, found, strict=False)]
+    return _diff(pretty(expected).decode(), pretty([*shown, *found[len(expected) :]]).decode())
 
 
 def of_bytes(wanted: bytes, found: bytes, encoding: str) -> str:
@@ -36,7 +37,11 @@ def of_bytes(wanted: bytes, found: bytes, encoding: str) -> str:
 
 
 def _agrees(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
-    return all(str(value) in found["reason"] if name == "reason" else found.get(name) == value for name, value in wanted.items())
+    return all(_reasons(wanted, found) if name == "reason" else found.get(name) == value for name, value in wanted.items())
+
+
+def _reasons(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
+    return "reason" in wanted and str(wanted["reason"]) in found["reason"]
 
 
 def _diff(wanted: str, found: str) -> str:

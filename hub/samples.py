@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from adapters import catalogue
+from adapters import catalogue, fields
 from config import rules
 from hub import differences
 from routes.inbound import Inbound
@@ -81,26 +81,34 @@ class Covered:
 
 
 def find(system: catalogue.System) -> list[Pair]:
-    """Every pair of a system, in the order of its files. Raises `BadManifest` at a sample that stands alone or nowhere."""
-    names = [name for name in sorted(system.files) if name.startswith("samples/")]
-    pairs = [pair for name in names if (pair := _pair(system, name))]
-    known = {name for pair in pairs for name in (pair.given, pair.wanted)}
-    for name in names:
-        if name not in known:
-            raise _wrong(system, name, "a result without its sample", "Add the .in, .bad or .change file")
+    """Every pair of a system, in the order of its files. Raises `BadManifest` for samples that stand alone or nowhere."""
+    pairs, wrong = find_all(system)
+    if wrong:
+        raise errors.together(wrong)
     return pairs
 
 
-def replay(system: catalogue.System) -> list[Result]:
-    """The results of all pairs of a system. Raises `Stop` when its manifest, schemas or mappings are wrong."""
-    pairs = find(system)
+def find_all(system: catalogue.System) -> tuple[list[Pair], list[errors.BadManifest]]:
+    """The pairs, and every sample that stands alone or nowhere."""
+    names = [name for name in sorted(system.files) if name.startswith("samples/")]
+    wrong: list[errors.BadManifest] = []
+    pairs = [pair for name in names if (pair := fields.noted(wrong, functools.partial(_pair, system, name)))]
+    known = {name for pair in pairs for name in (pair.given, pair.wanted)} | {error.place.file.partition("/")[2] for error in wrong}
+    alone = [name for name in names if name not in known]
+    return pairs, wrong + [_wrong(system, name, "a result without its sample", "Add the .in, .bad or .change file") for name in alone]
+
+
+def replay(system: catalogue.System, pairs: Sequence[Pair] | None = None) -> list[Result]:
+    """The results of these pairs of a system, or of all. Raises `Stop` when its manifest, schemas or mappings are wrong."""
+    pairs = find(system) if pairs is None else pairs
     ends = {name: _compiled(system, name) for name in dict.fromkeys(pair.end for pair in pairs)}
     return [_replayed(system, ends[pair.end], pair) for pair in pairs]
 
 
-def coverage(system: catalogue.System, results: Sequence[Result]) -> list[Covered]:
-    """For each mapping file of a system, how often the good samples use its rules, in the order of the files."""
-    ends = {name: _compiled(system, name) for name in (*system.manifest.feeds, *system.manifest.sinks)}
+def coverage(system: catalogue.System, results: Sequence[Result], only: Sequence[str] | None = None) -> list[Covered]:
+    """For each mapping file of these feeds and sinks, or of all, how often the good samples use its rules; in the order of the files."""
+    names = (*system.manifest.feeds, *system.manifest.sinks) if only is None else only
+    ends = {name: _compiled(system, name) for name in names}
     compiled = {end.mapping.file: end.mapping for end in ends.values()}
     files = {name: end.mapping.file for name, end in ends.items()}
     rows: dict[str, list[dict[str, Any]]] = {file: [] for file in compiled}
@@ -146,11 +154,21 @@ def _compiled(system: catalogue.System, name: str) -> Inbound | Outbound:
 
 
 def _replayed(system: catalogue.System, end: Inbound | Outbound, pair: Pair) -> Result:
+    try:
+        return _compared(system, end, pair)
+    except ValueError as error:
+        file = pair.given if pair.kind == "change" else pair.wanted
+        return Result(pair, f"{file} is not JSON: {error}", b"", ())
+
+
+def _compared(system: catalogue.System, end: Inbound | Outbound, pair: Pair) -> Result:
     given, wanted = system.files[pair.given], system.files[pair.wanted]
     if isinstance(end, Outbound):
         return _outward(end, pair, json.loads(given), wanted)
     found, failed, rows = _received(end, given)
-    failures = [{"record": number, "stage": each.stage, "code": each.code, "path": each.path, "reason": each.reason} for number, each in failed]
+    failures = [
+        {"record": number, "stage": each.stage, "code": each.code, "path": each.path, "reason": each.reason} for number, each in failed
+    ]
     if pair.kind == "bad":
         return Result(pair, differences.of_failures(json.loads(wanted), failures), differences.pretty(failures), rows)
     records = [{"entity": one.kind, "key": one.key, "sequence": one.sequence, "op": one.op, "state": one.state} for one in found]

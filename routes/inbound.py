@@ -48,7 +48,7 @@ class Inbound:
         place = system.manifest.marked.place
         self.format = formats.build(self.feed.format, system.files, lambda *path: place("feeds", name, "format", *path))
         self.mapping = mapping.parse(system.files, self.feed.mapping, system=system.name)
-        self._check = _own_check(system, self.feed)
+        self._check = own_check(system, self.feed)
         self._match = {entity: [_finder(path) for path in found] for entity, found in master.match.items()}
         self._refs = {entity: canonical.refs(entity) for entity in canonical.entity_names()}
         self._canonical = {entity: canonical.validator(entity) for entity in canonical.entity_names()}
@@ -129,14 +129,16 @@ class Inbound:
         return None
 
 
-def _own_check(system: catalogue.System, feed: manifest.Feed) -> checks.Check | None:
+def own_check(system: catalogue.System, feed: manifest.Feed) -> checks.Check | None:
+    """The system's own JSON Schema, if the feed has one. Raises `BadManifest`, `Misconfigured`."""
     if feed.schema is None:
         return None
     name = f"{system.name}/{feed.schema}"
     try:
         return checks.Check(json.loads(system.files[feed.schema]), name)
     except ValueError as error:
-        raise errors.BadManifest(f"the schema is not JSON: {error}", place=errors.Place(name)) from error
+        place = errors.Place(name, getattr(error, "lineno", 0))
+        raise errors.BadManifest(f"the schema is not JSON: {error}", place=place) from error
 
 
 def _finder(text: str) -> Callable[[dict[str, Any]], Any]:

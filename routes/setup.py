@@ -53,12 +53,9 @@ def load(home: Path | None) -> Setup:
     `hub.yaml` names the systems and routes in use with the instance's own values for them; without that file every packaged system and
     no route is in use.
     """
-    doc = _document(home)
+    doc = document(home)
     data: dict[str, Any] = doc.data if doc else {}
-    folders = [catalogue.PACKAGED, *([home / "adapters"] if home else [])]
-    wanted = data.get("systems")
-    found = catalogue.load(folders, wanted or {}, origin=doc)
-    systems = {name: system for name, system in found.systems.items() if wanted is None or name in wanted}
+    systems = _systems(home, doc)
     sinks = [sink.path for system in systems.values() for sink in system.manifest.sinks.values()]
     asked = data.get("routes") or {}
     named = dict.fromkeys(asked) if isinstance(asked, list) else asked
@@ -71,7 +68,20 @@ def load(home: Path | None) -> Setup:
     return setup
 
 
-def _document(home: Path | None) -> marked.Marked | None:
+def systems(home: Path | None) -> dict[str, catalogue.System]:
+    """The systems in use. Raises `Misconfigured`, `BadManifest`."""
+    return _systems(home, document(home))
+
+
+def _systems(home: Path | None, doc: marked.Marked | None) -> dict[str, catalogue.System]:
+    folders = [catalogue.PACKAGED, *([home / "adapters"] if home else [])]
+    wanted = doc.data.get("systems") if doc else None
+    found = catalogue.load(folders, wanted or {}, origin=doc)
+    return {name: system for name, system in found.systems.items() if wanted is None or name in wanted}
+
+
+def document(home: Path | None) -> marked.Marked | None:
+    """The instance's `hub.yaml`, None without one. Raises `Misconfigured`, which carries every mistake."""
     file = home / FILE if home else None
     if file is None or not file.exists():
         return None
@@ -80,7 +90,15 @@ def _document(home: Path | None) -> marked.Marked | None:
         return marked.Marked(FILE, {}, doc.lines)
     if not isinstance(doc.data, dict):
         raise errors.Misconfigured("hub.yaml has the keys systems and routes", place=doc.place())
-    for key in doc.data:
-        if key not in ("systems", "routes"):
-            raise errors.Misconfigured(f"unknown key {key!r}", place=doc.place(key), hint="Known: systems, routes")
+    wrong = [
+        errors.Misconfigured(f"unknown key {key!r}", place=doc.place(key), hint="Known: systems, routes")
+        for key in doc.data
+        if key not in ("systems", "routes")
+    ]
+    for key, kinds in (("systems", dict), ("routes", (list, dict))):
+        if not isinstance(doc.data.get(key) or {}, kinds):
+            hint = "systems: {NAME: {}}" if key == "systems" else "routes: [NAME, ...]"
+            wrong.append(errors.Misconfigured(f"{key} has names below it", place=doc.place(key), value=doc.data[key], hint=hint))
+    if wrong:
+        raise errors.together(wrong)
     return doc

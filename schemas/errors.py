@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-
 StopKind = TypeVar("StopKind", bound="Stop")
 
 
@@ -67,7 +66,9 @@ def _rebuild(kind: type[MastercopyError], state: dict[str, object]) -> Mastercop
 class Retry(MastercopyError):
     """It may work later, unchanged."""
 
-    def __init__(self, detail: str = "", *, after: float | None = None, place: Place | None = None, value: object = None, hint: str = "") -> None:
+    def __init__(
+        self, detail: str = "", *, after: float | None = None, place: Place | None = None, value: object = None, hint: str = ""
+    ) -> None:
         super().__init__(detail, place=place, value=value, hint=hint)
         self.after = after  # seconds that the other side asked for
 

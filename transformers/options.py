@@ -21,7 +21,8 @@ def nowhere(*path: str | int) -> errors.Place:
 class Options:
     """One level of the mapping; what is wrong with one key is noted in `found`, so that the others are looked at too.
 
-    `locate(*path)` gives the place of a key; `files` is the system's folder in memory."""
+    `locate(*path)` gives the place of a key; `files` is the system's folder in memory.
+    """
 
     spec: Mapping[str, Any]
     files: Mapping[str, bytes]
