@@ -188,8 +188,9 @@ def _settle(writer: sqlite3.Connection, effects: Effects, marks: Mapping[int, tu
     for row_, failure in effects.letters:
         letters.bury(writer, lanes[row_.message][0], row_.message, row_.number, row_.records, failure, at)
     for message, (_, parent) in lanes.items():
-        if parent is not None and not tallies[message].dead:
-            letters.resolve(writer, parent, message, "resolved", "a corrected copy was applied", at)
+        if parent is not None:  # from here on the copy's own rows say what became of the record
+            note = "its copy failed again and has a letter of its own" if tallies[message].dead else "its copy was applied"
+            letters.resolve(writer, parent, message, "resolved", note, at)
 
 
 def _lanes_of(writer: sqlite3.Connection, messages: Sequence[int]) -> dict[int, tuple[int, int | None]]:
