@@ -26,6 +26,7 @@ SUBSCRIBERS = {
     "care": "signed webhook to another process, up to 100 events a request, 4 lanes",
     "billing": "GB18030 files with control files over SFTP to another process",
 }
+_WARM = 4.0  # seconds until the decode pool has compiled the feeds: a hub runs for months
 _LIMIT = 1800.0  # seconds for any one wait
 
 
@@ -53,6 +54,7 @@ def bed(folder: Path | None = None) -> Iterator[Bed]:
         del systems["telco"]
         (home / "hub.yaml").write_text(yaml.safe_dump({"systems": systems, "routes": ["ods", "care", "billing"]}), encoding="utf-8")
         with Hub(Settings(home=home, port=0)) as hub, queues.draining("memory://", "ods.changes"):
+            time.sleep(_WARM)
             yield Bed(hub, outside, root / "operator", access.make(hub.store.keys, "crm", receive.now()))
     finally:
         outside.stop()

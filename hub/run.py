@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -46,7 +47,7 @@ class Hub:
         return self
 
     def _start(self) -> None:
-        sys.setswitchinterval(_SWITCH)
+        _settle_down()
         settings = self.settings
         configured = setup.load(self.home.folder)
         self._socket = _listen(settings.host, settings.port)
@@ -99,6 +100,14 @@ def _reload(hub: Hub) -> None:
         log.info("configuration read again")
     except errors.MastercopyError as error:
         log.error("configuration is wrong; the hub goes on with the old one", reason=str(error))  # noqa: TRY400 the place is in the reason
+
+
+def _settle_down() -> None:
+    """What is loaded by now stays: the garbage collector need not walk it again and again, with all threads waiting."""
+    sys.setswitchinterval(_SWITCH)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _listen(host: str, port: int) -> socket.socket:

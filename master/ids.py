@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
+import random as dice
 from collections.abc import Callable
 
 
-def uuid7(micros: int, random: Callable[[int], int] = secrets.randbits) -> str:
+def uuid7(micros: int, random: Callable[[int], int] = dice.getrandbits) -> str:
     """A UUIDv7 for a time in microseconds since 1970; the sub-millisecond part goes into rand_a (RFC 9562, 6.2 method 3)."""
     millis, rest = divmod(micros, 1000)
     value = (millis << 80) | (0x7 << 76) | ((rest * 4096 // 1000) << 64) | (0b10 << 62) | random(62)

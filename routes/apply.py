@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import threading
 import time
 from collections import deque
@@ -15,8 +14,9 @@ from master import ids, loading
 from master.merge import Merge, Rules
 from master.records import Row
 from master.store import Fence, Lane, Store
+from routes import pool
 from routes.inbound import Decoded, Inbound
-from routes.pool import LARGE, DecodePool
+from routes.pool import DecodePool
 from schemas import errors
 from schemas.envelope import Failure, Stored
 
@@ -37,7 +37,8 @@ class _Body:
 
     stored: Stored
     revision: int
-    future: concurrent.futures.Future[list[Decoded]]
+    future: pool.Future
+    index: int = 0  # this body's answer in the future's
     rows: list[Row] | None = None
     at: int = 0  # the next row to merge
 
@@ -93,7 +94,7 @@ class Apply:
     def __init__(
         self,
         store: Store,
-        pool: Callable[[], DecodePool],
+        decoders: Callable[[], DecodePool],
         revision: Callable[[Inbound], int],
         rules: Callable[[], Rules],
         applied: Callable[[Iterable[int]], None],
@@ -101,7 +102,7 @@ class Apply:
         clock: Callable[[], int],
     ) -> None:
         """`live` answers when the last live append came (time.monotonic); `applied` hears of the messages that a commit touched."""
-        self._store, self._pool, self._revision, self._rules = store, pool, revision, rules
+        self._store, self._pool, self._revision, self._rules = store, decoders, revision, rules
         self._applied, self._live, self._clock = applied, live, clock
         self._work: dict[int, _LaneWork] = {}
         self._bell = threading.Event()
@@ -191,24 +192,29 @@ class Apply:
 
     def _fetch(self, work: _LaneWork) -> None:
         """Read on: many small messages, or a few chunks, since decoded chunks take memory."""
-        room = _LARGE_AHEAD - sum(len(body.stored.message.body) >= LARGE for body in work.bodies)
+        room = _LARGE_AHEAD - sum(len(body.stored.message.body) >= pool.LARGE for body in work.bodies)
         if room <= 0:
             return
-        for stored in self._store.inbox.pending(work.lane.id, work.read, _SMALL_AHEAD, room * LARGE):
-            work.bodies.append(self._started(stored, work))
-            work.read, work.skip = stored.id, 0
+        found = self._store.inbox.pending(work.lane.id, work.read, _SMALL_AHEAD, room * pool.LARGE)
+        for group in _groups(found):
+            work.bodies += self._started(group, work.skip)
+            work.read, work.skip = group[-1].id, 0
 
-    def _started(self, stored: Stored, work: _LaneWork) -> _Body:
-        feed = f"{stored.message.source}/{stored.message.feed}"
-        future: concurrent.futures.Future[list[Decoded]] = concurrent.futures.Future()
+    def _started(self, group: list[Stored], skip: int) -> list[_Body]:
+        """Hand messages to the decode pool, in one go."""
+        message = group[0].message
+        feed = f"{message.source}/{message.feed}"
         try:
-            pool = self._pool()
-            revision = self._revision(pool.inbound(feed))
-            future = pool.submit(feed, stored.message.body)
+            decoder = self._pool()
+            revision = self._revision(decoder.inbound(feed))
+            future = decoder.submit(feed, [stored.message.body for stored in group])
         except errors.MastercopyError as error:
-            revision = 0
-            future.set_result([Decoded(0, (), Failure("decode", error.code, "", str(error), stored.message.body))])
-        return _Body(stored, revision, future, at=work.skip)
+            revision, future = 0, pool.Future()
+            failure = Failure("decode", error.code, "", str(error), message.body)
+            future.set_result([[Decoded(0, (), failure._replace(payload=stored.message.body))] for stored in group])
+        bodies = [_Body(stored, revision, future, index) for index, stored in enumerate(group)]
+        bodies[0].at = skip
+        return bodies
 
     def _slice(self) -> _Slice:
         """Rows for one transaction, lane by lane in turn; and how far each lane gets by it."""
@@ -251,7 +257,7 @@ class Apply:
     def _rows(self, body: _Body) -> Iterator[Row]:
         message = body.stored.message
         feed = f"{message.source}/{message.feed}"
-        decoded = self._pool().result(feed, message.body, message.records, body.future)
+        decoded = self._pool().result(feed, message.body, message.records, body.future, body.index)
         if len(decoded) != message.records:
             yield _whole(body.stored, decoded)
             return
@@ -271,3 +277,18 @@ def _whole(stored: Stored, decoded: Sequence[Decoded]) -> Row:
         )
         failure = Failure("decode", reason.code, "", str(reason), message.body)
     return Row(stored.id, 0, stored.id * ROWS_PER_MESSAGE, (), failure, message.records)
+
+
+def _groups(found: list[Stored]) -> Iterator[list[Stored]]:
+    """Chunks of files one by one, small messages together."""
+    group: list[Stored] = []
+    for stored in found:
+        if len(stored.message.body) >= pool.LARGE:
+            if group:
+                yield group
+            yield [stored]
+            group = []
+            continue
+        group.append(stored)
+    if group:
+        yield group

@@ -15,6 +15,7 @@ from master.store import Fence, Settlement, Store
 from routes.lane import Lane
 from routes.ledger import Ledger, Trail
 from routes.outbound import Outbound, Outgoing
+from routes.tail import Tail
 from schemas import errors
 from schemas.envelope import Change
 
@@ -31,6 +32,7 @@ class Tools:
     """What a reader works with; clock in microseconds since 1970, `random` between 0 and 1."""
 
     store: Store
+    tail: Tail
     clock: Callable[[], int]
     random: Callable[[], float]
 
@@ -137,7 +139,7 @@ class Reader:
         if len(self.ledger) >= WINDOW or self.waiting_for_endpoint():
             return False
         after = self.ledger.head
-        changes = self.tools.store.subscriptions.changes(after, _READ)
+        changes = self.tools.tail.changes(after, _READ)
         if not changes:
             return False
         outgoing = [found for golden, change in changes if (found := self._project(golden, change)) is not None]

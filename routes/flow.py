@@ -21,6 +21,7 @@ from routes.inbound import Inbound
 from routes.outbound import Outbound
 from routes.pool import DecodePool
 from routes.setup import Setup
+from routes.tail import Tail
 from schemas import errors
 
 log = structlog.get_logger("flow")
@@ -79,6 +80,7 @@ class Flow:
         self._pool = DecodePool(dict(setup.systems), setup.master, limits.workers)
         self._pressure: tuple[float, str | None] = (0.0, None)
         self.waits = Waits()
+        self._tail = Tail(store.subscriptions)
         self.readers: dict[str, Reader] = {}
         self.sources: dict[str, contract.Source] = {}
         self.group = receive.GroupCommit(store, self._appended)
@@ -163,7 +165,7 @@ class Flow:
         system, sink = outbound.route.to.split("/", 1)
         sinks = [protocols.sink(self.setup.systems[system], sink, outbound.format) for _ in range(outbound.route.concurrency)]
         fence = self._lease(f"reader:{name}")
-        tools = Tools(self.store, receive.now, random.random)
+        tools = Tools(self.store, self._tail, receive.now, random.random)
 
         def work() -> None:
             reader = self.readers[name] = Reader(outbound, sinks, fence, self._revision(outbound), tools)

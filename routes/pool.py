@@ -5,8 +5,10 @@ from __future__ import annotations
 import concurrent.futures
 import concurrent.futures.process
 import io
+import gc
 import multiprocessing
 import signal
+from collections.abc import Sequence
 
 from adapters import catalogue
 from config import rules
@@ -14,7 +16,10 @@ from routes.inbound import Decoded, Inbound
 from schemas import errors
 from schemas.envelope import Failure
 
-LARGE = 65_536  # bytes; less is decoded at once in the leader's own process, since a hand-over costs more
+LARGE = 65_536  # bytes; a body of this size is a chunk of a file
+SMALL = 6_000  # bytes; less is decoded at once in the leader's own process, since a hand-over takes longer
+
+Future = concurrent.futures.Future[list[list[Decoded]]]
 
 _systems: dict[str, catalogue.System] = {}
 _master: list[rules.MasterRules] = []
@@ -25,14 +30,23 @@ def _start(systems: dict[str, catalogue.System], master: rules.MasterRules) -> N
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the hub's to handle
     _systems.update(systems)
     _master.append(master)
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
-def _decode(feed: str, body: bytes) -> list[Decoded]:
+def _decode(feed: str, bodies: Sequence[bytes]) -> list[list[Decoded]]:
     inbound = _compiled.get(feed)
     if inbound is None:
         system, name = feed.split("/", 1)
         inbound = _compiled[feed] = Inbound(_systems[system], name, _master[-1])
-    return inbound.decode(body)
+    return [inbound.decode(body) for body in bodies]
+
+
+def _warm() -> None:
+    """Compile every feed before the first body comes."""
+    for system in _systems.values():
+        for feed in system.manifest.feeds.values():
+            _decode(feed.path, [])
 
 
 class DecodePool:
@@ -42,6 +56,8 @@ class DecodePool:
         self._systems, self._master, self._workers = systems, master, workers
         self._inbounds: dict[str, Inbound] = {}
         self._executor = self._fresh(workers)
+        for _ in range(workers):
+            self._executor.submit(_warm)
         self._lone: concurrent.futures.ProcessPoolExecutor | None = None
 
     def _fresh(self, workers: int) -> concurrent.futures.ProcessPoolExecutor:
@@ -58,29 +74,30 @@ class DecodePool:
             found = self._inbounds[feed] = Inbound(self._systems[system], name, self._master)
         return found
 
-    def submit(self, feed: str, body: bytes) -> concurrent.futures.Future[list[Decoded]]:
-        """Decode beside: answer with `result`. Small bodies of feeds without Python of their own are decoded here and now."""
-        if len(body) < LARGE and not self.inbound(feed).risky:
-            done: concurrent.futures.Future[list[Decoded]] = concurrent.futures.Future()
-            done.set_result(self.inbound(feed).decode(body))
+    def submit(self, feed: str, bodies: Sequence[bytes]) -> Future:
+        """Decode beside: take each one's answer with `result`. A few small bodies of feeds without Python of their own are decoded here."""
+        inbound = self.inbound(feed)
+        if sum(map(len, bodies)) < SMALL and not inbound.risky:
+            done: Future = concurrent.futures.Future()
+            done.set_result([inbound.decode(body) for body in bodies])
             return done
         try:
-            return self._executor.submit(_decode, feed, body)
+            return self._executor.submit(_decode, feed, bodies)
         except concurrent.futures.process.BrokenProcessPool:
             self._executor = self._fresh(self._workers)
-            return self._executor.submit(_decode, feed, body)
+            return self._executor.submit(_decode, feed, bodies)
 
-    def result(self, feed: str, body: bytes, records: int, future: concurrent.futures.Future[list[Decoded]]) -> list[Decoded]:
-        """The answer; if its worker died, tried once more, and then half by half until the poison is found."""
+    def result(self, feed: str, body: bytes, records: int, future: Future, index: int) -> list[Decoded]:
+        """The answer for one body; if its worker died, tried once more, and then half by half until the poison is found."""
         try:
-            return future.result()
+            return future.result()[index]
         except (concurrent.futures.process.BrokenProcessPool, concurrent.futures.CancelledError):
             return self._search(feed, body, 0, records)
 
     def _search(self, feed: str, body: bytes, first: int, records: int) -> list[Decoded]:
         """Decode in a worker of its own; where that ends the worker, half by half, until the poison is one record."""
         try:
-            found = self._lone_worker().submit(_decode, feed, body).result()
+            found = self._lone_worker().submit(_decode, feed, [body]).result()[0]
         except concurrent.futures.process.BrokenProcessPool:
             self._end_lone_worker()
             if records <= 1:

@@ -24,6 +24,7 @@ _TEXT = r"""[rR]?\"\"\"(?:\\.|[^\\])*?\"\"\" | [rR]?'''(?:\\.|[^\\])*?''' | [rR]
 _FIELD = r"""(?: \s*\.\s*[A-Za-z_]\w*\b (?!\s*\() | \s*\[\s*(?:"[^"\\]*"|'[^'\\]*')\s*\] )"""
 _PART = re.compile(r"""\.\s*([A-Za-z_]\w*)|\[\s*["']([^"'\\]*)["']\s*\]""")
 _BOUND = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,")
+_PRESENT = re.compile(r"""\s*(\w+)\.(\w+)\s*!=\s*null\s*&&\s*\1\.\2\s*!=\s*(?:""|'')\s*""")
 _MEMO = 256  # verdicts that one condition remembers; those of codes and flags fit, and nothing grows
 
 _Names = tuple[str, ...]
@@ -46,6 +47,8 @@ class Condition:
         self._tests = tests
         self._memo: dict[object, bool] = {}
         self._simple = self._single_field()
+        present = _PRESENT.fullmatch(text)
+        self._present = present[2] if present and self._simple is not None else None
 
     def reads(self, variable: str) -> frozenset[str]:
         """The fields of a variable that the condition names, without those deeper inside; none where it takes the whole."""
@@ -62,6 +65,10 @@ class Condition:
         return None if inside is not None else (names[0], field)
 
     def __call__(self, *values: Any) -> bool:
+        if self._present is not None and type(values[0]) is dict:
+            value = values[0].get(self._present)
+            if value is None or type(value) is str:  # the usual question of every row, answered without a copy
+                return bool(value)
         if self._simple is not None and type(values[0]) is dict:
             return self._remembered(values[0], *self._simple)
         context = {
