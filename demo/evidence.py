@@ -72,11 +72,13 @@ class Subscription:
 class Store:
     """The store at the end, as plain rows.
 
-    inbox: id, source (system/feed), message_id, digest, records (and `parent` for a corrected copy, which no client sent).
+    inbox: id, source (system/feed), message_id, digest, records (and `parent` for a corrected copy, which no client sent; and
+    `passed`, true where apply has gone beyond the message: its records must then be settled, all of them).
     changes: seq, entity, golden_id, version, op, message, row (message None: the hub's own compensation).
     golden: id, entity, version, seq. source_records: entity, source, key, golden_id.
     dead: id, stage, state (`dead`, or `resolved` once corrected or discarded), message, row, subscription, records.
     settled: message, applied, unchanged, stale, dead, resolved; what is missing up to the message's records is pending.
+    lanes: source, accepted, applied, unchanged, stale, dead, resolved, as the hub tells people; held against the rows where given.
     """
 
     inbox: Rows = ()
@@ -85,4 +87,5 @@ class Store:
     source_records: Rows = ()
     dead: Rows = ()
     settled: Rows = ()
+    lanes: Rows = ()
     subscriptions: Sequence[Subscription] = field(default_factory=tuple)

@@ -10,9 +10,11 @@ from demo import arrivals, intake
 from demo.evidence import Attempt, Finding, Received, Rows, Store, Subscription
 
 SHOWN = 5
+SETTLED = ("applied", "unchanged", "stale", "dead", "resolved")
 FAULTS = {
     "lost": "acknowledged and not stored as it was sent",
     "unexpected": "stored and not sent, or stored after a refusal",
+    "skipped": "passed over by apply, with records neither applied nor parked",
     "doubled": "one message id stored more than once",
     "effects": "one record changed one golden record more than once",
     "version_gaps": "versions not 1, 2, 3 ... in the order of the change log",
@@ -44,6 +46,7 @@ class Report:
     late_duplicates: int = 0
     lost: int = 0
     unexpected: int = 0
+    skipped: int = 0
     doubled: int = 0
     effects: int = 0
     version_gaps: int = 0
@@ -82,7 +85,7 @@ def judge(attempts: Iterable[Attempt], received: Iterable[Received], store: Stor
     delivered, repeats, arrived = arrivals.judge(received, store.subscriptions)
     effects = _effects(store)
     found += [*_repeated(effects), *_versions(store), *_positions(store.changes), *_links(store)]
-    found += [*arrived, *_settled(store), *_delivered(store.subscriptions)]
+    found += [*arrived, *_settled(store), *_skipped(store), *_tallies(store), *_delivered(store.subscriptions)]
     counts = Counter(finding.kind for finding in found) | Counter(effects=0)
     accepted = sum(row["records"] for row in store.inbox)
     return Report(
@@ -153,7 +156,7 @@ def _links(store: Store) -> Iterator[Finding]:
 
 
 def _sum(row: dict[str, int]) -> int:
-    return row["applied"] + row["unchanged"] + row["stale"] + row["dead"] + row["resolved"]
+    return sum(row[what] for what in SETTLED)
 
 
 def _settled(store: Store) -> Iterator[Finding]:
@@ -170,7 +173,7 @@ def _settled(store: Store) -> Iterator[Finding]:
     settled = {row["message"]: row for row in store.settled}
     if len(settled) < len(store.settled):
         yield Finding("violations", f"{len(store.settled) - len(settled)} messages are settled twice")
-    none = {"applied": 0, "unchanged": 0, "stale": 0, "dead": 0, "resolved": 0}
+    none = dict.fromkeys(SETTLED, 0)
     for message in size.keys() | settled.keys() | changed.keys() | {message for message, _ in letters}:
         row = settled.get(message, none)
         if _sum(row) > size.get(message, 0):
@@ -179,6 +182,28 @@ def _settled(store: Store) -> Iterator[Finding]:
         for what, count in facts.items():
             if row[what] != count:
                 yield Finding("violations", f"message {message}: {what} says {row[what]}, the rows {count}")
+
+
+def _skipped(store: Store) -> Iterator[Finding]:
+    """Where apply has been, nothing is left behind."""
+    settled = {row["message"]: _sum(row) for row in store.settled}
+    for row in store.inbox:
+        if row.get("passed") and settled.get(row["id"], 0) < row["records"]:
+            yield Finding("skipped", f"message {row['id']} of {row['source']}: {settled.get(row['id'], 0)} of {row['records']} records settled")
+
+
+def _tallies(store: Store) -> Iterator[Finding]:
+    """What each feed's figures say is what its rows add up to."""
+    source = {row["id"]: row["source"] for row in store.inbox}
+    sums: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in store.inbox:
+        sums[row["source"]]["accepted"] += row["records"]
+    for row in store.settled:
+        sums[source.get(row["message"], "")].update({what: row[what] for what in SETTLED})
+    for lane in store.lanes:
+        for what in ("accepted", *SETTLED):
+            if lane[what] != sums[lane["source"]][what]:
+                yield Finding("violations", f"{lane['source']}: {what} says {lane[what]}, the rows {sums[lane['source']][what]}")
 
 
 def _delivered(subscriptions: Iterable[Subscription]) -> Iterator[Finding]:

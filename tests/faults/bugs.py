@@ -1,0 +1,448 @@
+"""Bugs of the hub, seeded into its process: each breaks one promise, and the history checker must say so.
+
+A trap is what both runs have, with the bug and without: a crash at the worst moment, a second reader, a slow subscriber.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from adapters import chunks, files, http
+from hub import run
+from master import merge
+from master.sqlite import inbox, leader, leases, letters, subscriptions
+from master.sqlite.store import SqliteStore
+from routes import apply as applying
+from routes import delivery, lane, ledger, receive
+from schemas import errors
+from schemas.envelope import Message, Receipt
+
+BUGS: dict[str, Callable[[], None]] = {}
+TRAPS: dict[str, Callable[[], None]] = {}
+_home = Path()
+_counts: dict[str, int] = {}
+_hub: run.Hub | None = None
+
+
+def bug(patch: Callable[[], None]) -> Callable[[], None]:
+    BUGS[patch.__name__] = patch
+    return patch
+
+
+def trap(patch: Callable[[], None]) -> Callable[[], None]:
+    TRAPS[patch.__name__] = patch
+    return patch
+
+
+def apply(bug: str, trap: str, home: Path) -> None:
+    """Break this process."""
+    global _home  # noqa: PLW0603 one hub to a process
+    _home = home
+    if trap:
+        TRAPS[trap]()
+    if bug:
+        BUGS[bug]()
+
+
+def up(hub: run.Hub, bug: str, trap: str) -> None:
+    """The hub works: some traps need it."""
+    global _hub  # noqa: PLW0603
+    _hub = hub
+
+
+def die(name: str, after: int = 1) -> None:
+    """End this process as kill -9 does, at the `after`th call, once in the life of a home."""
+    _counts[name] = _counts.get(name, 0) + 1
+    mark = _home / f"died-{name}"
+    if _counts[name] == after and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+# -- receiving
+
+
+@trap
+def crash_around_append() -> None:
+    """The hub dies after the commit, before anybody is told."""
+    old = receive.GroupCommit._commit
+
+    def commit(self: receive.GroupCommit, group: list[Any]) -> None:
+        quiet = [replace(waiting, done=lambda answers, tell=waiting.done: (die("append", 20), tell(answers))) for waiting in group]
+        old(self, quiet)
+
+    receive.GroupCommit._commit = commit  # type: ignore[method-assign]
+
+
+@bug
+def acknowledged_before_commit() -> None:
+    """The receipt is given first; the hub dies in between."""
+
+    def commit(self: receive.GroupCommit, group: list[Any]) -> None:
+        store = self._store.inbox
+        assert isinstance(store, inbox.Inbox)
+        place = store._next or store._database.read().execute("SELECT coalesce(max(id), 0) + 1 FROM inbox").fetchone()[0]
+        for waiting in group:
+            waiting.done([Receipt(place + number) for number in range(len(waiting.messages))])
+            place += len(waiting.messages)
+        time.sleep(0.05)  # the answers are out
+        die("append", 20)
+        for waiting in group:
+            store.append(waiting.messages, 0)
+        self._committed()
+
+    receive.GroupCommit._commit = commit  # type: ignore[method-assign]
+
+
+@trap
+def failing_appends() -> None:
+    """Every tenth append fails before its commit, as when the disk is full."""
+    old = inbox.Inbox._append
+
+    def append(self: inbox.Inbox, writer: sqlite3.Connection, messages: Sequence[Message], at: int) -> Any:
+        found = old(self, writer, messages, at)
+        _counts["append"] = _counts.get("append", 0) + 1
+        if _counts["append"] % 10 == 0:
+            raise sqlite3.OperationalError("database or disk is full")
+        return found
+
+    inbox.Inbox._append = append  # type: ignore[method-assign]
+
+
+@bug
+def failed_commit_taken_for_success() -> None:
+    """An append that failed is answered with receipts."""
+    old = inbox.Inbox.append
+
+    def append(self: inbox.Inbox, messages: Sequence[Message], at: int) -> Any:
+        try:
+            return old(self, messages, at)
+        except errors.Retry:
+            return [Receipt(10**9 + time.time_ns() % 10**9 + number) for number in range(len(messages))]
+
+    inbox.Inbox.append = append  # type: ignore[method-assign]
+
+
+@bug
+def no_unique_message_ids() -> None:
+    """Ids are neither looked up nor unique."""
+    inbox.Inbox._before = lambda *_: None  # type: ignore[method-assign,assignment]
+    old = SqliteStore.__init__
+
+    def init(self: SqliteStore, path: Path) -> None:
+        old(self, path)
+        with self._database.write() as writer:
+            writer.execute("DROP INDEX IF EXISTS inbox_message")
+
+    SqliteStore.__init__ = init  # type: ignore[method-assign]
+
+
+@trap
+def crash_within_a_file() -> None:
+    """The hub dies while a file's chunks are being stored."""
+    old = chunks.intake.hand_over
+
+    def hand_over(*args: Any) -> bool:
+        die("file", 2)
+        return old(*args)
+
+    chunks.intake.hand_over = hand_over
+
+
+@bug
+def file_moved_before_it_is_stored() -> None:
+    """The file is moved away first."""
+    old = files.FileSource._read
+
+    def read(self: files.FileSource, door: Any, stop: Any, entry: Any, beside: Any, copy: Any) -> None:
+        self._move(door, entry, beside, copy.digests["sha256"])
+        time.sleep(0.1)
+        old(self, door, stop, entry, beside, copy)
+
+    files.FileSource._read = read  # type: ignore[method-assign]
+
+
+@bug
+def lost_update_of_tallies() -> None:
+    """Read the feed's row, think, write it back whole: BEGIN comes after the read, as ORMs do it."""
+    old = inbox.Inbox._append
+    names = "mark_row, applied, unchanged, stale, dead"
+
+    def append(self: inbox.Inbox, messages: Sequence[Message], at: int) -> Any:
+        reader = self._database.read()
+        before = reader.execute(f"SELECT id, {names} FROM lane").fetchall()
+        time.sleep(0.005)
+        with self._database.write() as writer:
+            found = old(self, writer, messages, at)
+            for place, *values in before:
+                query = f"UPDATE lane SET ({names}) = (?, ?, ?, ?, ?) WHERE id = ?"
+                writer.execute(query, (*values, place))
+            return found
+
+    inbox.Inbox.append = append  # type: ignore[method-assign]
+
+
+# -- applying
+
+
+@bug
+def mark_past_a_record() -> None:
+    """Apply's cursor passes over a message that it has not seen: `id > last` over rows that commit out of order."""
+    old = inbox.Inbox.pending
+
+    def pending(self: inbox.Inbox, place: int, after: int, limit: int, size: int) -> Any:
+        return [stored for stored in old(self, place, after, limit, size) if stored.id % 17]
+
+    inbox.Inbox.pending = pending  # type: ignore[method-assign]
+
+
+@bug
+def record_dropped() -> None:
+    """A record that cannot be applied is left out, without a trace."""
+    old = merge.Merge._row
+
+    def row(self: merge.Merge, one: Any) -> None:
+        if one.failure is None:
+            old(self, one)
+
+    merge.Merge._row = row  # type: ignore[method-assign]
+
+
+@bug
+def dead_letter_not_written() -> None:
+    """It is counted, and not kept."""
+    letters.bury = lambda *_: None
+
+
+@bug
+def applied_twice() -> None:
+    """A slice is written twice, and nothing looks whether a record says anything new."""
+    old = applying.Apply._write
+    changed = merge.Merge._changed
+
+    def write(self: applying.Apply, part: Any) -> None:
+        old(self, part)
+        old(self, part)
+
+    def always(self: merge.Merge, golden: Any, own: bytes, origin: Any) -> str:
+        return self._version(golden, "update", {}, own, origin) if golden.live else changed(self, golden, own, origin)
+
+    applying.Apply._write = write  # type: ignore[method-assign]
+    merge.Merge._changed = always  # type: ignore[method-assign]
+
+
+@trap
+def crash_within_a_slice() -> None:
+    """The hub dies between writing versions and moving the marks."""
+    old = leader.LeaderTransaction._settle
+
+    def settle(self: leader.LeaderTransaction, *args: Any) -> None:
+        die("slice", 15)
+        old(self, *args)
+
+    leader.LeaderTransaction._settle = settle  # type: ignore[method-assign]
+
+
+@bug
+def marks_in_a_transaction_of_their_own() -> None:
+    """Versions are committed first, marks and tallies after."""
+    old = leader.LeaderTransaction._settle
+
+    def settle(self: leader.LeaderTransaction, *args: Any) -> None:
+        self._writer.execute("COMMIT")
+        self._writer.execute("BEGIN IMMEDIATE")
+        old(self, *args)
+
+    leader.LeaderTransaction._settle = settle  # type: ignore[method-assign]
+
+
+@bug
+def versions_from_a_stale_read() -> None:
+    """What is known of golden records is read from a connection that stands a few slices back."""
+    old = leader.Leader.slice
+
+    @contextlib.contextmanager
+    def slice_(self: leader.Leader, fence: Any) -> Iterator[Any]:
+        with old(self, fence) as transaction:
+            yield Stale(self._database, transaction)
+
+    class Stale:
+        snapshot: Any = None
+
+        def __init__(self, database: Any, real: Any) -> None:
+            self._real = real
+            _counts["slices"] = _counts.get("slices", 0) + 1
+            if Stale.snapshot is None or _counts["slices"] % 4 == 0:
+                if Stale.snapshot is not None:
+                    Stale.snapshot.execute("COMMIT")
+                Stale.snapshot = database.read()
+                Stale.snapshot.execute("BEGIN")
+                Stale.snapshot.execute("SELECT count(*) FROM golden").fetchone()
+            self._old = leader.LeaderTransaction(Stale.snapshot)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._old if name in ("sources", "matches", "members") else self._real, name)
+
+    leader.Leader.slice = slice_  # type: ignore[method-assign,assignment]
+
+
+@trap
+def two_leaders() -> None:
+    """Another one takes the lead; the first has not heard of it, and works on with what it has decoded."""
+    old = applying.Apply.run
+
+    def run_(self: applying.Apply, stop: threading.Event) -> None:
+        def take_over() -> None:
+            time.sleep(1.0)
+            assert _hub is not None
+            flow = _hub.flow
+            second = applying.Apply(
+                flow.store, self._pool, self._revision, self._rules, self._applied, self._live, self._clock
+            )  # fmt: skip
+            flow._holder += "-second"
+            second.fence = flow._lease("apply")
+            flow.apply = second
+            old(second, stop)
+
+        threading.Thread(target=take_over, daemon=True).start()
+        old(self, stop)
+
+    applying.Apply.run = run_  # type: ignore[method-assign]
+    slow = applying.Apply._carry_out
+
+    def carry_out(self: applying.Apply, part: Any) -> None:
+        time.sleep(0.02)
+        slow(self, part)
+
+    applying.Apply._carry_out = carry_out  # type: ignore[method-assign]
+
+
+@bug
+def no_fence() -> None:
+    """Nobody asks whose lease it is."""
+    leases.check = lambda *_: None
+    applying.Apply.forget = lambda _: None  # type: ignore[method-assign,assignment]
+
+
+# -- delivering
+
+
+@trap
+def two_readers() -> None:
+    """Another process takes the subscriptions over; the first reader works on."""
+
+    def take_over() -> None:
+        while _hub is None:
+            time.sleep(0.01)
+        time.sleep(0.5)
+        _hub.flow._holder += "-second"
+        for name in _hub.flow.setup.routes:
+            _hub.flow._read(name)
+
+    threading.Thread(target=take_over, daemon=True).start()
+
+
+@trap
+def crash_before_a_send() -> None:
+    """The hub dies as a batch is about to leave."""
+    old = lane.Lane._deliver
+
+    def deliver(self: lane.Lane, batch: Any, step: Any) -> None:
+        die("send", 12)
+        old(self, batch, step)
+
+    lane.Lane._deliver = deliver  # type: ignore[method-assign]
+
+
+@bug
+def mark_moved_before_the_send() -> None:
+    """The batch is settled, then sent."""
+    old = lane.Lane._deliver
+
+    def deliver(self: lane.Lane, batch: Any, step: Any) -> None:
+        for outgoing in batch:
+            self._settle(step, outgoing, "delivered")
+        self._write(step)
+        step.settled.clear()
+        step.tallies.clear()
+        old(self, batch, lane._Step())
+
+    lane.Lane._deliver = deliver  # type: ignore[method-assign]
+
+
+@bug
+def reader_skips_a_change() -> None:
+    """The reader's cursor passes over a change now and then."""
+    old = subscriptions.Subscriptions.changes
+
+    def changes(self: subscriptions.Subscriptions, after: int, limit: int) -> Any:
+        return [each for each in old(self, after, limit) if each[1].seq % 23]
+
+    subscriptions.Subscriptions.changes = changes  # type: ignore[method-assign]
+
+
+@trap
+def slow_sends() -> None:
+    """A send takes its time, now longer, now shorter."""
+    old = http.HttpSink.send
+
+    def send(self: http.HttpSink, batch: Any) -> None:
+        time.sleep(0.02 * (batch.items[0].seq % 4))
+        old(self, batch)
+
+    http.HttpSink.send = send  # type: ignore[method-assign]
+
+
+@bug
+def one_key_on_two_lanes() -> None:
+    """Changes go to lanes by position, not by key."""
+    old = delivery.Reader._project
+
+    def project(self: delivery.Reader, golden: int, change: Any) -> Any:
+        found = old(self, golden, change)
+        return replace(found, golden=change.seq) if found else None
+
+    delivery.Reader._project = project  # type: ignore[method-assign]
+
+
+@bug
+def later_change_before_the_refused_one() -> None:
+    """A refused key is parked, and its later changes go on."""
+    lane.Lane._became_parked = lambda *_: False  # type: ignore[method-assign,assignment]
+
+    def behind(self: lane.Lane, step: Any, outgoing: Any) -> None:
+        started = self._reader.tools.clock()
+        self._sink.send(self._body([outgoing]))
+        self._settle(step, outgoing, "delivered")
+        self._log(step, [outgoing], "delivered", started)
+
+    lane.Lane._behind = behind  # type: ignore[method-assign]
+
+
+@trap
+def crash_with_open_positions() -> None:
+    """The hub dies when a subscription has settled changes beyond open ones."""
+    slow_sends()
+    old = subscriptions.Subscriptions.settle
+
+    def settle(self: subscriptions.Subscriptions, name: str, fence: Any, settlement: Any) -> None:
+        old(self, name, fence, settlement)
+        if settlement.settled and name == "lake":
+            die("open", 3)
+
+    subscriptions.Subscriptions.settle = settle  # type: ignore[method-assign]
+
+
+@bug
+def settled_ranges_too_far() -> None:
+    """Whatever was read counts as settled."""
+    ledger.Ledger._ranges = lambda self, mark: [(mark + 1, self._head)]  # type: ignore[method-assign]
