@@ -53,7 +53,9 @@ class Merge:
             outcome = DEAD
         else:
             outcome = _strongest([self._candidate(candidate, row) for candidate in row.candidates])
-        tally = self.effects.tallies.setdefault(row.message, Tally())
+        tally = self.effects.tallies.get(row.message)
+        if tally is None:
+            tally = self.effects.tallies[row.message] = Tally()
         setattr(tally, outcome, getattr(tally, outcome) + row.records)
 
     def _candidate(self, new: Candidate, row: Row) -> str:
@@ -85,7 +87,11 @@ class Merge:
         self.known.sources[record.id] = record
         self.effects.sources[record.id] = record
         if record.golden:
-            self.known.members.setdefault(record.golden, {})[record.id] = record
+            members = self.known.members.get(record.golden)
+            if members is None:
+                self.known.members[record.golden] = {record.id: record}
+            else:
+                members[record.id] = record
 
     def _carry(self, record: SourceRecord, before: SourceRecord | None) -> None:
         """The record has another match key than before: who comes later is matched by the new one alone."""
@@ -93,7 +99,11 @@ class Merge:
         if before is not None and before.match_key:
             self.known.matches.get((entity, before.match_key), {}).pop(record.id, None)
         if record.match_key:
-            self.known.matches.setdefault((entity, record.match_key), {})[record.id] = record.golden
+            carriers = self.known.matches.get((entity, record.match_key))
+            if carriers is None:
+                self.known.matches[entity, record.match_key] = {record.id: record.golden}
+            else:
+                carriers[record.id] = record.golden
 
     def _withdraw(self, record: SourceRecord, origin: Origin) -> str:
         """A delete keeps a sequenced tombstone, so that a late update does not resurrect."""
