@@ -15,6 +15,7 @@ STATUS: dict[type[errors.MastercopyError], int] = {
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.NotAllowed: 405,
     errors.Overloaded: 429,
     errors.Reject: 400,
     errors.Retry: 503,

@@ -11,8 +11,9 @@ from collections import deque
 from typing import Any
 
 import orjson
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor.problems import problem
 from routes.access import Guard
@@ -23,7 +24,7 @@ from schemas import errors
 from schemas.envelope import Message, Receipt
 
 _LONGEST_WAIT = 60.0
-_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})\b")
+_WAIT = re.compile(rb"(?:^|[,;\s])wait=(\d{1,4})\b")
 
 
 class Mailbox:
@@ -54,43 +55,57 @@ class Mailbox:
 
 
 class PushDoor:
-    """A plain Starlette endpoint: nothing between the request and the inbox that is not needed."""
+    """Stands before the rest of the application, with nothing between the request and the inbox that is not needed."""
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
         self._guard = Guard(flow.store.keys)
         self._mailbox: Mailbox | None = None
 
-    async def push(self, request: Request) -> Response:
+    def before(self, rest: ASGIApp) -> ASGIApp:
+        """Answers what is pushed, and hands everything else on."""
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and scope["path"].startswith("/in/"):
+                await self._push(scope, receive, send)
+            else:
+                await rest(scope, receive, send)
+
+        return application
+
+    async def _push(self, scope: Scope, receive: Receive, send: Send) -> None:
         """202 with the receipt; problem+json with the reason otherwise."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
-            message = await self._message(request)
+            message = await self._message(scope, headers, receive)
             answer = await self._stored(message)
             if not isinstance(answer, Receipt):
                 raise answer
+            wait = _WAIT.search(headers.get(b"prefer", b""))
+            if wait is None:
+                await _send_receipt(answer, message.records, send)
+                return
+            response = await self._waited(answer, message, min(float(wait[1]), _LONGEST_WAIT))
         except errors.MastercopyError as error:
-            return problem(error)
+            response = problem(error)
         except ClientDisconnect:
-            return Response(status_code=400)
-        wait = request.headers.get("prefer")
-        if wait and (seconds := _WAIT.search(wait)):
-            return await self._waited(answer, message, min(float(seconds[1]), _LONGEST_WAIT))
-        return _receipt(answer, message.records)
+            return
+        await response(scope, receive, send)
 
-    async def _message(self, request: Request) -> Message:
-        source, feed = request.path_params["system"], request.path_params["feed"]
-        owner = self._guard.source(_key(request.headers.get("authorization"), request.headers.get("x-api-key")))
+    async def _message(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Message:
+        _, _, source, feed = (scope["path"] + "/").split("/", 3)
+        feed = feed.rstrip("/")
+        if scope["method"] != "POST":
+            raise errors.NotAllowed(f"{scope['method']} {scope['path']}", hint="Push with POST")
+        owner = self._guard.source(_key(headers.get(b"authorization"), headers.get(b"x-api-key")))
         if owner is None:
-            raise errors.Unauthorized("there is no valid key in this request", hint="Send Authorization: Bearer KEY; `mastercopy key create` makes one")
+            raise errors.Unauthorized(
+                "there is no valid key in this request", hint="Send Authorization: Bearer KEY; `mastercopy key create` makes one"
+            )
         if owner != source:
             raise errors.Forbidden(f"this key is {owner}'s", hint=f"It may push to /in/{owner}/... only")
-        limit = self._flow.limit(source, feed)
-        body = await _body(request, limit)
-        headers = request.headers
-        message_id = headers.get("idempotency-key")
-        if message_id is not None and not 0 < len(message_id) <= 200:
-            raise errors.Undecodable("an Idempotency-Key has 1 to 200 characters", place=errors.Place(path="Idempotency-Key"))
-        message = Message(source, feed, message_id, body, headers.get("content-type", ""))
+        body = await _body(receive, headers.get(b"content-length", b""), self._flow.limit(source, feed))
+        message = Message(source, feed, _message_id(headers.get(b"idempotency-key")), body, headers.get(b"content-type", b"").decode("latin-1"))
         if len(body) > 200_000:  # the check takes long enough to hold up other requests
             return await asyncio.to_thread(self._flow.door.checked, message)
         return self._flow.door.checked(message)
@@ -121,21 +136,39 @@ class PushDoor:
                     return Response(orjson.dumps(body), 200, media_type="application/json")
                 await asyncio.wait_for(touched.wait(), max(0.0, deadline - loop.time()))
         except TimeoutError:
-            return _receipt(receipt, message.records)
+            return Response(_receipt(receipt, message.records), 202, media_type="application/json")
         finally:
             self._flow.waits.forget(receipt.id)
 
 
-def _receipt(receipt: Receipt, records: int) -> Response:
-    body = b'{"receipt":"%d","duplicate":%s,"records":%d}' % (receipt.id, b"true" if receipt.duplicate else b"false", records)
-    return Response(body, 202, media_type="application/json")
+def _receipt(receipt: Receipt, records: int) -> bytes:
+    return b'{"receipt":"%d","duplicate":%s,"records":%d}' % (receipt.id, b"true" if receipt.duplicate else b"false", records)
 
 
-def _key(authorization: str | None, api_key: str | None) -> str:
+async def _send_receipt(receipt: Receipt, records: int, send: Send) -> None:
+    body = _receipt(receipt, records)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 202, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _message_id(header: bytes | None) -> str | None:
+    if header is None:
+        return None
+    try:
+        found = header.decode()
+    except UnicodeDecodeError:
+        found = ""
+    if not 0 < len(found) <= 200 or not found.isprintable():
+        raise errors.Undecodable("an Idempotency-Key has 1 to 200 printable characters", place=errors.Place(path="Idempotency-Key"))
+    return found
+
+
+def _key(authorization: bytes | None, api_key: bytes | None) -> str:
     """The key of a request: a bearer token, the password of basic credentials, or X-API-Key; "" if there is none."""
     if authorization is None:
-        return api_key or ""
-    kind, _, rest = authorization.partition(" ")
+        return (api_key or b"").decode("latin-1")
+    kind, _, rest = authorization.decode("latin-1").partition(" ")
     if kind.lower() == "bearer":
         return rest.strip()
     if kind.lower() == "basic":
@@ -146,15 +179,20 @@ def _key(authorization: str | None, api_key: str | None) -> str:
     return ""
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    """The whole body; raises `TooLarge` without reading on."""
-    length = request.headers.get("content-length")
-    if length is not None and length.isdigit() and int(length) > limit:
-        raise errors.TooLarge(f"{length} bytes", hint=f"Send less than {limit} bytes at once")
-    parts, size = [], 0
-    async for part in request.stream():
+async def _body(receive: Receive, length: bytes, limit: int) -> bytes:
+    """The whole body; raises `TooLarge` without reading on, `ClientDisconnect` when the caller hangs up."""
+    if length.isdigit() and int(length) > limit:
+        raise errors.TooLarge(f"{int(length)} bytes", hint=f"Send less than {limit} bytes at once")
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = event.get("body", b"")
         size += len(part)
         if size > limit:
             raise errors.TooLarge(f"more than {limit} bytes", hint=f"Send less than {limit} bytes at once")
         parts.append(part)
-    return b"".join(parts)
+        if not event.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -224,6 +224,10 @@ class Flow:
             pause = _AGAIN[0] if time.monotonic() - began > 30 else min(pause * 2, _AGAIN[1])
             self._stop.wait(pause)
 
+    def ended(self) -> list[str]:
+        """Which work has ended though nobody stopped it: another process took over."""
+        return [thread.name for thread in self._threads if not thread.is_alive() and not self._stop.is_set()]
+
     def stop(self) -> None:
         """Drain: what was received is committed, what is being sent is finished and settled; then everything ends."""
         self._stop.set()

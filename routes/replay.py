@@ -152,8 +152,8 @@ class Replay:
         inbound, _ = self._archive.inbound(f"{copy.source}/{copy.feed}")
         failures = [decoded.failure for decoded in inbound.decode(copy.body) if decoded.failure is not None]
         if failures and len(failures) == copy.records:
-            hint = "Correct the copy, or the mapping; nothing was stored"
-            raise errors.Refused(f"it would fail as before, {failures[0].reason}", place=errors.Place(path=failures[0].path), hint=hint)
+            hint = "Nothing was stored: correct the copy, or the mapping"
+            raise errors.StillWrong(failures[0].reason, hint=hint)
 
     def _sent(self, letter: Letter, copy: Message) -> dict[str, Any]:
         answer = self._door.receive([copy])[0]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from master.store import Letter, Store
+from routes import hiding
 from routes.archive import Archive, Made
 from routes.arrivals import Arrivals
 from routes.inbound import Inbound, Step
@@ -104,8 +105,7 @@ class Trace:
                 inbound, _ = self._archive.inbound(f"{letter.source}/{letter.feed}")
                 encoding = str(inbound.feed.format.get("encoding", "utf-8"))
                 for step in inbound.steps(body):
-                    for explained in inbound.mapping.explain(step.row) if step.row is not None else ():
-                        _explained(inbound, explained, veil)
+                    hiding.learn(inbound, step.row, veil)
         except errors.NotFound:
             pass  # what is not configured any more cannot say which values are personal
         return veil.text(_text(body, encoding))
@@ -129,6 +129,7 @@ class Trace:
         return {"letter": stored.message.parent, "receipt": str(letter.message) if letter else None}
 
     def _record(self, inbound: Inbound, step: Step, changes: list[Change], letters: list[Letter], veil: personal.Veil) -> dict[str, Any]:
+        hiding.learn(inbound, step.row, veil)
         mine = [change for change in changes if change.row == step.number]
         mapped = step.row is not None and not (step.failure and step.failure.stage == "check")
         explained = inbound.mapping.explain(step.row) if mapped and step.row is not None else []

@@ -129,6 +129,10 @@ class PoisonRecord(Reject):
     """Working on this record ended the process."""
 
 
+class StillWrong(Reject):
+    """The copy of a dead letter would fail again."""
+
+
 class Refused(Reject):
     """The subscriber refuses this content."""
 
@@ -191,6 +195,10 @@ class Unauthorized(Stop):
 
 class Forbidden(Stop):
     """The credentials do not allow this."""
+
+
+class NotAllowed(Stop):
+    """This cannot be done here."""
 
 
 class NotFound(Stop):

@@ -40,7 +40,7 @@ def mask(kind: str, value: object) -> str:
     if kind == "birthDate":
         return f"{text[:4]}-**-**"
     head, tail = {"phone": (3, 4), "idNumber": (3, 2), "bankAccount": (0, 4), "address": (3, 0)}.get(kind, (1, 0))
-    if len(text) <= (head + tail) * 2 and kind != "name":
+    if len(text) < head + tail + 3:  # too short to leave that much of it
         head, tail = min(1, len(text) - 1), 0
     return text[:head] + "*" * min(8, max(1, len(text) - head - tail)) + (text[-tail:] if tail else "")
 
