@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from master.store import Progress, Store
 from routes import receive
@@ -81,7 +82,7 @@ class Gauge:
             waiting,
             _age(oldest, now),
             store.letters.counts(),
-            [alarm["reason"] for alarm in store.alarms.active()],
+            [f"{alarm['place']}: {alarm['reason']}" for alarm in store.alarms.active()],
         )
 
     def _rates(self, counts: dict[str, int]) -> dict[str, float]:
@@ -124,7 +125,8 @@ def painted(look: Look, title: str) -> RenderableType:
     for file in look.files:
         rows, total = file["rows"], file["total"]
         bars.add_row(file["path"], ProgressBar(total=total or 1, completed=rows, width=30), f"{rows:,} of {total:,} rows")
-    return Group(feeds, out, bars, *(f"! {reason}" for reason in look.alarms))
+    alarms = (Text(f"! {alarm}", no_wrap=True, overflow="ellipsis") for alarm in look.alarms)
+    return Group(feeds, out, bars, *alarms)
 
 
 def _table(*columns: str, title: str | None = None) -> Table:
