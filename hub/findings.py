@@ -56,6 +56,10 @@ class Findings:
         """No complaint keeps this file from being read."""
         return file not in self._unreadable
 
+    def stands_at(self, place: errors.Place) -> bool:
+        """Something is said about this very place already."""
+        return any((each.file, each.line, each.field) == (place.file, place.line, place.path) for each in self._found)
+
     def all(self) -> list[Finding]:
         """By file, line and field."""
         return sorted(self._found)

@@ -26,6 +26,7 @@ class House:
     broken: dict[str, Path] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     routes: dict[str, tuple[Path, Mapping[str, Any]]] = field(default_factory=dict)
+    settled: bool = True  # hub.yaml can be read: it is known what is in use
     master: rules.MasterRules | None = None
 
     def sinks(self) -> dict[str, manifest.Sink]:
@@ -54,6 +55,7 @@ def _hub(house: House) -> marked.Marked | None:
         return setup.document(house.home)
     except errors.Misconfigured as error:
         house.findings.complain("hub" if error.place.path else "yaml", error)
+        house.settled = False
         return None
 
 

@@ -13,14 +13,13 @@ from schemas import canonical, errors
 from transformers import mapping, reads, rules
 
 
-def check(findings: Findings, system: catalogue.System, end: manifest.Feed | manifest.Sink, found: mapping.Mapping) -> None:
-    """A mapping against the feed that it reads or the sink that it writes for."""
+def check(findings: Findings, system: catalogue.System, end: manifest.Feed | manifest.Sink, found: mapping.Mapping) -> bool:
+    """A mapping against the feed that it reads or the sink that it writes for. Whether samples can be replayed."""
     file = f"{ADAPTERS}/{system.name}/{found.file}"
     if isinstance(end, manifest.Feed):
-        _rows(findings, system, end, found, file)
-    else:
-        _changes(findings, found, file)
-        _written(findings, end, found, file)
+        return _rows(findings, system, end, found, file)
+    _changes(findings, found, file)
+    return _fits(findings, end, found, file)
 
 
 def columns(spec: Mapping[str, Any]) -> set[str]:
@@ -42,8 +41,9 @@ def references(house: House, found: mapping.Mapping, file: str) -> None:
                 house.findings.add("MC226", _place(file, rule), f"there is no system {source!r}", hint)
 
 
-def _rows(findings: Findings, system: catalogue.System, feed: manifest.Feed, found: mapping.Mapping, file: str) -> None:
-    """Inbound: fields of the row, by the format's columns or else by the feed's own schema."""
+def _rows(findings: Findings, system: catalogue.System, feed: manifest.Feed, found: mapping.Mapping, file: str) -> bool:
+    """Inbound: fields of the row, by the format's columns or else by the feed's own schema. Whether all columns are there."""
+    fits = True
     known = columns(feed.format)
     schema = json.loads(system.files[feed.schema]) if feed.schema and not known else {}
     for record in found.records:
@@ -51,9 +51,11 @@ def _rows(findings: Findings, system: catalogue.System, feed: manifest.Feed, fou
             if known and read.names[0] not in known:
                 message = f"{feed.path} has no column {read.names[0]!r}"
                 findings.add("MC221", _place(file, read.rule), message, fields.nearest(read.names[0], known))
+                fits = False
             elif stranger := _unnamed(schema, schema, read.names):
                 message = f"{feed.schema} does not name the field {stranger[0]!r}"
                 findings.add("MC222", _place(file, read.rule), message, fields.nearest(*stranger))
+    return fits
 
 
 def _unnamed(root: Any, node: Any, names: tuple[str, ...]) -> tuple[str, Collection[str]] | None:
@@ -92,8 +94,9 @@ def _changes(findings: Findings, found: mapping.Mapping, file: str) -> None:
                 findings.add("MC224", _place(file, rule), message, fields.nearest(".".join(inside), known))
 
 
-def _written(findings: Findings, sink: manifest.Sink, found: mapping.Mapping, file: str) -> None:
-    """Outbound: columns of the sink, by record type where each has its own."""
+def _fits(findings: Findings, sink: manifest.Sink, found: mapping.Mapping, file: str) -> bool:
+    """Outbound: columns of the sink, by record type where each has its own. Whether all are there."""
+    fits = True
     by_kind = sink.format.get("columns")
     for number, record in enumerate(found.records):
         own = by_kind.get(record.kind) if isinstance(by_kind, Mapping) else None
@@ -103,6 +106,8 @@ def _written(findings: Findings, sink: manifest.Sink, found: mapping.Mapping, fi
                 rule = next((rule for rule in found.rules if rule.path == f"records[{number}].fields.{name}"), None)
                 place = _place(file, rule) if rule else errors.Place(file, 0, f"records[{number}].fields.{name}")
                 findings.add("MC223", place, f"{sink.path} has no column {name!r}", fields.nearest(name, known))
+                fits = False
+    return fits
 
 
 def _place(file: str, rule: rules.Rule) -> errors.Place:

@@ -19,8 +19,7 @@ def check(house: House, mappings: dict[str, mapping.Mapping]) -> None:
         system = feed.partition("/")[0]
         for number, record in enumerate(found.records):
             if system not in master.rank[record.kind]:
-                rule = next(rule for rule in found.rules if rule.path.startswith(f"records[{number}]."))
-                place = errors.Place(f"{ADAPTERS}/{system}/{found.file}", rule.line - 1, f"records[{number}].entity")
+                place = marked.load(found.files[found.file], f"{ADAPTERS}/{system}/{found.file}").place("records", number, "entity")
                 hint = f"Add {system} to {record.kind}.rank in master.yaml"
                 house.findings.add("MC401", place, f"{system} is not in the rank of {record.kind}", hint)
     for entity, ranked in master.rank.items():

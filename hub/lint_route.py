@@ -13,7 +13,7 @@ from transformers import mapping
 
 def check(house: House, mappings: dict[str, mapping.Mapping]) -> None:
     """All routes. `mappings` are those of the sinks, by `system/sink`."""
-    reached = set()
+    reached = set() if house.settled else set(house.sinks())
     for name, (path, over) in house.routes.items():
         text = path.read_bytes()
         if not house.findings.is_readable(f"{ROUTES}/{name}.yaml"):
@@ -25,7 +25,7 @@ def check(house: House, mappings: dict[str, mapping.Mapping]) -> None:
             house.findings.complain("route", error)
             reached.add(_target(text, name))
             continue
-        reached.add(found.to)
+        reached |= {found.to} if found.to in house.sinks() else set(house.sinks())
         doc = marked.load(text, f"{ROUTES}/{name}.yaml")
         _sink(house, found, doc)
         _questions(house.findings, found, doc)

@@ -26,7 +26,8 @@ def check(house: House, system: catalogue.System) -> None:
     for file, found in mappings.items():
         if found:
             lint_mapping.references(house, found, f"{under}/{file}")
-    _unused(house.findings, system, mappings, under)
+    if all(mappings.values()) and len(sound) == len(list(_ends(system))):
+        _unused(house.findings, system, mappings, under)
     _samples(house.findings, system, [end.name for end in sound], under)
 
 
@@ -76,9 +77,7 @@ def _end(house: House, system: catalogue.System, end: manifest.Feed | manifest.S
         at = place(section, end.name, "mapping")
         house.findings.add("MC225", _moved(at), f"{end.mapping} is {found.direction}")
         return False
-    if found and sound:
-        lint_mapping.check(house.findings, system, end, found)
-    return sound
+    return sound and found is not None and lint_mapping.check(house.findings, system, end, found)
 
 
 def _schema(findings: Findings, system: catalogue.System, feed: manifest.Feed, under: str) -> bool:
@@ -102,9 +101,7 @@ def _moved(place: errors.Place) -> errors.Place:
 
 
 def _unused(findings: Findings, system: catalogue.System, mappings: dict[str, mapping.Mapping | None], under: str) -> None:
-    """Files that nothing names. Where a mapping has mistakes it is not known what it uses."""
-    if not all(mappings.values()):
-        return
+    """Files that nothing names; asked where nothing else is wrong, since a mistake may be what hides the use."""
     named: set[Any] = {*_USED_BY_NAME}
     for end in _ends(system):
         found = mappings.get(end.mapping)
@@ -131,4 +128,5 @@ def _samples(findings: Findings, system: catalogue.System, ends: list[str], unde
     for covered in samples.coverage(system, results, ends):
         for used in covered.unused:
             place = errors.Place(f"{under}/{covered.file}", used.rule.line, used.rule.path)
-            findings.add("MC503", place, f"no sample makes the rule for {used.rule.target or used.rule.part!r} give a value")
+            if not findings.stands_at(place):
+                findings.add("MC503", place, f"no sample makes the rule for {used.rule.target or used.rule.part!r} give a value")

@@ -154,26 +154,22 @@ def _compiled(system: catalogue.System, name: str) -> Inbound | Outbound:
 
 
 def _replayed(system: catalogue.System, end: Inbound | Outbound, pair: Pair) -> Result:
-    try:
-        return _compared(system, end, pair)
-    except ValueError as error:
-        file = pair.given if pair.kind == "change" else pair.wanted
-        return Result(pair, f"{file} is not JSON: {error}", b"", ())
-
-
-def _compared(system: catalogue.System, end: Inbound | Outbound, pair: Pair) -> Result:
     given, wanted = system.files[pair.given], system.files[pair.wanted]
+    found, failed, rows = _received(end, given) if isinstance(end, Inbound) else ([], [], ())
+    try:
+        told = json.loads(wanted if isinstance(end, Inbound) else given)
+    except ValueError as error:
+        return Result(pair, f"{pair.wanted if isinstance(end, Inbound) else pair.given} is not JSON: {error}", b"", rows)
     if isinstance(end, Outbound):
-        return _outward(end, pair, json.loads(given), wanted)
-    found, failed, rows = _received(end, given)
+        return _outward(end, pair, told, wanted)
     failures = [
         {"record": number, "stage": each.stage, "code": each.code, "path": each.path, "reason": each.reason} for number, each in failed
     ]
     if pair.kind == "bad":
-        return Result(pair, differences.of_failures(json.loads(wanted), failures), differences.pretty(failures), rows)
+        return Result(pair, differences.of_failures(told, failures), differences.pretty(failures), rows)
     records = [{"entity": one.kind, "key": one.key, "sequence": one.sequence, "op": one.op, "state": one.state} for one in found]
     trouble = "\n".join(f"record {each['record']} failed at {each['stage']}: {each['reason']}" for each in failures)
-    return Result(pair, trouble or differences.of_values(json.loads(wanted), records), differences.pretty(records), rows)
+    return Result(pair, trouble or differences.of_values(told, records), differences.pretty(records), rows)
 
 
 def _received(end: Inbound, body: bytes) -> tuple[list[Mapped], list[tuple[int, Failure]], tuple[dict[str, Any], ...]]:
