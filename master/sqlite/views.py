@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -128,9 +129,10 @@ class Views:
 
 
 def _packed(public_id: str) -> bytes:
-    try:
-        return ids.pack(public_id)
-    except ValueError as error:
-        raise errors.NotFound(f"{public_id!r} is no golden id", hint="Search by a source's own key instead") from error
+    with contextlib.suppress(ValueError):
+        packed = ids.pack(public_id)
+        if len(packed) == 16:
+            return packed
+    raise errors.NotFound(f"{public_id!r} is no golden id", hint="Search by a source's own key instead")
 
 

@@ -22,7 +22,13 @@ SOON = 10**15
 
 
 def record(
-    key: str, state: dict[str, Any] | None, *, source: str = "crm", entity: str = "customer", sequence: int | None = None, match: str | None = None
+    key: str,
+    state: dict[str, Any] | None,
+    *,
+    source: str = "crm",
+    entity: str = "customer",
+    sequence: int | None = None,
+    match: str | None = None,
 ) -> Candidate:
     """A canonical record; without a state it is a delete."""
     if state is None:
@@ -98,7 +104,7 @@ class Desk:
         [number] = [
             row[2] for row in self.store.views.dump("source_record", ("entity", "key", "golden")) if (row[0], row[1]) == (entity, key)
         ]
-        return dict((each, change.golden_id) for each, change in self.store.subscriptions.changes(0, 100_000))[number]
+        return {each: change.golden_id for each, change in self.store.subscriptions.changes(0, 100_000)}[number]
 
     def states(self, key: str, *, entity: str = "customer") -> list[tuple[int, str, dict[str, Any]]]:
         """(version, op, state) of the golden record behind a source's key, oldest first."""

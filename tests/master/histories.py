@@ -24,7 +24,9 @@ def _account(source: str, key: str, state: dict[str, Any] | None, sequence: int 
 
 
 KEYS = st.sampled_from("123")
-STATES = st.none() | st.fixed_dictionaries({}, optional={"name": st.sampled_from("ab"), "level": st.sampled_from("xy"), "branch": st.just("z")})
+STATES = st.none() | st.fixed_dictionaries(
+    {}, optional={"name": st.sampled_from("ab"), "level": st.sampled_from("xy"), "branch": st.just("z")}
+)
 CUSTOMERS = st.builds(_customer, SOURCES, KEYS, STATES, SEQUENCES, st.sampled_from([None, "M", "N"]))
 ACCOUNTS = st.builds(_account, SOURCES, KEYS, STATES, SEQUENCES, st.none() | st.tuples(SOURCES, KEYS))
 ROWS = st.lists(st.lists(CUSTOMERS | ACCOUNTS, min_size=1, max_size=2), min_size=1, max_size=30)

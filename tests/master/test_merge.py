@@ -8,6 +8,7 @@ from master.merge import difference
 from master.store import Store
 from tests.master.desk import Desk, record
 
+
 def states_kept(desk: Desk) -> dict[tuple[str, str], bool]:
     """Whether a source record holds a state of its own."""
     return {(source, key): state is not None for source, key, state in desk.store.views.dump("source_record", ("source", "key", "state"))}
@@ -18,7 +19,11 @@ def test_active_suspended_active_makes_three_versions(desk: Desk, *, together: b
     """One version per effective record, even within a batch."""
     history = [record("1", {"status": status}) for status in ("active", "suspended", "active")]
     desk.apply(*history, cut=3 if together else 1)
-    assert desk.states("1") == [(1, "create", {"status": "active"}), (2, "update", {"status": "suspended"}), (3, "update", {"status": "active"})]
+    assert desk.states("1") == [
+        (1, "create", {"status": "active"}),
+        (2, "update", {"status": "suspended"}),
+        (3, "update", {"status": "active"}),
+    ]
     assert [each.changed for each in desk.changes()] == [None, {"status": ["active", "suspended"]}, {"status": ["suspended", "active"]}]
 
 
@@ -33,7 +38,9 @@ def test_an_unchanged_record_makes_no_version(desk: Desk) -> None:
 @pytest.mark.parametrize("cut", [1, 10])
 def test_an_older_sequence_is_stale(desk: Desk, cut: int) -> None:
     """The source's own sequence decides, not the arrival; the same sequence again is taken."""
-    desk.apply(record("1", {"name": "b"}, sequence=2), record("1", {"name": "a"}, sequence=1), record("1", {"name": "c"}, sequence=2), cut=cut)
+    desk.apply(
+        record("1", {"name": "b"}, sequence=2), record("1", {"name": "a"}, sequence=1), record("1", {"name": "c"}, sequence=2), cut=cut
+    )
     assert [state["name"] for _, _, state in desk.states("1")] == ["b", "c"]
 
 
@@ -88,8 +95,15 @@ def test_two_sources_with_one_match_key_are_one_golden_record(desk: Desk, cut: i
     desk.apply(*history, cut=cut)
     golden = desk.golden("b1")
     assert golden["id"] == desk.golden("c1")["id"]
-    assert [state for _, _, state in desk.states("b1")] == [{"name": "b", "level": "x"}, {"name": "c", "level": "x"}, {"name": "d", "level": "x"}]
-    assert [(each["source"], each["state"]) for each in golden["members"]] == [("billing", {"name": "b", "level": "x"}), ("crm", {"name": "d"})]
+    assert [state for _, _, state in desk.states("b1")] == [
+        {"name": "b", "level": "x"},
+        {"name": "c", "level": "x"},
+        {"name": "d", "level": "x"},
+    ]
+    assert [(each["source"], each["state"]) for each in golden["members"]] == [
+        ("billing", {"name": "b", "level": "x"}),
+        ("crm", {"name": "d"}),
+    ]
 
 
 @pytest.mark.parametrize("cut", [1, 10])
@@ -125,7 +139,9 @@ def test_a_source_that_withdraws_takes_its_values_along(desk: Desk, cut: int) ->
 
 def test_the_state_of_a_single_member_is_stored_once(desk: Desk) -> None:
     """Its newest change holds it; when a second member joins, each gets a state of its own, references unresolved."""
-    desk.apply(record("1", {"name": "a"}), record("9", {"accountNo": "9", "customer": {"source": "crm", "key": "1"}}, entity="account", match="A"))
+    desk.apply(
+        record("1", {"name": "a"}), record("9", {"accountNo": "9", "customer": {"source": "crm", "key": "1"}}, entity="account", match="A")
+    )
     assert set(states_kept(desk).values()) == {False}
     assert desk.golden("9", "account")["members"][0]["state"]["customer"]["id"] == desk.golden("1")["id"]
     desk.apply(record("8", {"name": "b"}, source="billing", entity="account", match="A"))

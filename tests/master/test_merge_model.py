@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,7 +61,7 @@ def test_any_cut_gives_the_same_master_copy(engine: str, history: list[list[Cand
             desk = Desk(engines.ENGINES[engine](Path(folder)))
             rows = rows_of(desk, history, early)
             bounds = [0, *points, len(rows)]
-            desk.slices([rows[a:b] for a, b in zip(bounds, bounds[1:], strict=False)])
+            desk.slices([rows[a:b] for a, b in itertools.pairwise(bounds)])
             found.append(content(desk))
             desk.store.close()
     assert found[0] == found[1] == found[2]
