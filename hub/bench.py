@@ -83,7 +83,7 @@ def file(rows: int, *, rate: float = 200.0, folder: Path | None = None) -> dict[
         pushes: list[load.Result] = []
         stop = threading.Event()
         pusher = threading.Thread(target=_push, args=(it, rate, pushes, stop))
-        bulk.write(it.folder / "sftp" / "out", "ACCT_BENCH.txt", rows)
+        bulk.write(it.folder / "sftp", "ACCT_BENCH.txt", rows)
         pusher.start()
         started = time.perf_counter()
         _wait(lambda: _applied(it.hub, "billing") >= rows)
@@ -96,7 +96,7 @@ def file(rows: int, *, rate: float = 200.0, folder: Path | None = None) -> dict[
         worst = max(pushes, key=lambda result: result.p99_ms)
         return _answer(it, "file", seconds, rows) | {
             "per_second": round(rows / loaded),
-            "messages": it.hub.store.views.totals()["lanes"][0]["accepted"] and _messages(it.hub),
+            "messages": _messages(it.hub),
             "p50_ms": worst.p50_ms,
             "p99_ms": worst.p99_ms,
             "pushes_per_second": rate,

@@ -172,8 +172,8 @@ class Subscriptions(Protocol):
     def breaker(self, name: str, failures: int, retry_at: int, reason: str) -> None:
         """How often in a row the endpoint failed, and when to try again."""
 
-    def own_state(self, golden: int, source: str) -> dict[str, Any] | None:
-        """The source's own record behind a golden record: its last state if it has one there and no other."""
+    def own_states(self, goldens: Sequence[int], source: str) -> dict[int, dict[str, Any]]:
+        """The source's own records behind golden records: each one's last state where the source has one record there and no other."""
 
     def deliveries(self, first: int, last: int) -> list[tuple[str, Attempt]]:
         """The deliveries that cover this part of the log."""

@@ -25,7 +25,7 @@ log = structlog.get_logger("apply")
 ROWS_PER_MESSAGE = 1 << 21  # an order value is message * this + row
 _SMALL_AHEAD = 512  # messages of a lane that are read at once, if they are small
 _LARGE_AHEAD = 4  # chunks of a lane that are decoded while the leader merges
-_LIVE_SLICE = 0.010  # seconds for one slice while live appends come in
+_LIVE_SLICE = 0.050  # seconds for one slice while live appends come in; the writer is held for about a third of it
 _SLICE = 0.200
 _LARGEST = 20_000  # rows in one slice
 _TURN = 2_000  # rows of one lane before the next lane's turn, while several have work
@@ -259,15 +259,16 @@ class Apply:
         feed = f"{message.source}/{message.feed}"
         decoded = self._pool().result(feed, message.body, message.records, body.future, body.index)
         if len(decoded) != message.records:
-            yield _whole(body.stored, decoded)
+            yield _whole(body.stored, decoded, body.at)
+            body.at = 0
             return
         start = body.stored.id * ROWS_PER_MESSAGE if message.order is None else message.order
         for one in decoded:
             yield Row(body.stored.id, one.number, start + one.number, one.candidates, one.failure)
 
 
-def _whole(stored: Stored, decoded: Sequence[Decoded]) -> Row:
-    """One dead letter for all that the door counted: the body cannot be read as a whole, or its records are counted otherwise by now."""
+def _whole(stored: Stored, decoded: Sequence[Decoded], done: int) -> Row:
+    """One dead letter for all that the door counted but what is `done`: the body cannot be read as a whole, or counts otherwise by now."""
     message = stored.message
     failure = decoded[0].failure if len(decoded) == 1 else None
     if failure is None:
@@ -276,7 +277,7 @@ def _whole(stored: Stored, decoded: Sequence[Decoded]) -> Row:
             hint="The format was changed while the message waited; send it again",
         )
         failure = Failure("decode", reason.code, "", str(reason), message.body)
-    return Row(stored.id, 0, stored.id * ROWS_PER_MESSAGE, (), failure, message.records)
+    return Row(stored.id, done, stored.id * ROWS_PER_MESSAGE + done, (), failure, message.records - done)
 
 
 def _groups(found: list[Stored]) -> Iterator[list[Stored]]:

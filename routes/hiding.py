@@ -1,4 +1,4 @@
-"""Which values of a source's own record are personal: those that the mapping brings into a personal field, wherever they stand in the row."""
+"""Which values of a source's own record are personal: those that its mapping brings into a personal field, wherever they stand."""
 
 from __future__ import annotations
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from adapters.contract import Batch, Sink
 from master.store import Attempt, Parked
@@ -100,6 +101,7 @@ class Lane:
     def _take(self, step: Step) -> list[Outgoing]:
         """The next batch: without what is superseded, suppressed, or behind a parked key."""
         batch: list[Outgoing] = []
+        owns = self._owns()
         while self._queue and len(batch) < self._reader.route.batch:
             outgoing = self._queue.popleft()
             if self._superseded(outgoing):
@@ -111,7 +113,7 @@ class Lane:
             outgoing = self._entering(outgoing)
             if outgoing.failure is not None:
                 self._park(step, outgoing, outgoing.failure)
-            elif self._echo(outgoing):
+            elif self._echo(outgoing, owns):
                 self._settle(step, outgoing, "suppressed")
                 self._log(step, [outgoing], "suppressed", self._reader.tools.clock())
             else:
@@ -139,13 +141,20 @@ class Lane:
         item = replace(outgoing.item, event="enter")
         return self._reader.outbound.render(outgoing.golden, outgoing.change, item) or outgoing
 
-    def _echo(self, outgoing: Outgoing) -> bool:
+    def _owns(self) -> dict[int, dict[str, Any]]:
+        """The receiver's own records behind what it caused itself, for the next batch."""
+        reader = self._reader
+        ahead = itertools.islice(self._queue, reader.route.batch)
+        goldens = [each.golden for each in ahead if each.change.source == reader.route.system]
+        return reader.tools.store.subscriptions.own_states(goldens, reader.route.system) if goldens else {}
+
+    def _echo(self, outgoing: Outgoing, owns: dict[int, dict[str, Any]]) -> bool:
         """It comes from the receiver itself, says what the receiver has, and the receiver knew the version before when it spoke."""
         reader, change = self._reader, outgoing.change
         if change.source != reader.route.system or change.op == "delete":
             return False
         store = reader.tools.store
-        own = store.subscriptions.own_state(outgoing.golden, change.source)
+        own = owns.get(outgoing.golden) or store.subscriptions.own_states([outgoing.golden], change.source).get(outgoing.golden)
         if own is None or not reader.outbound.echoes(change, own):
             return False
         if change.version == 1:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import concurrent.futures.process
-import io
 import gc
+import io
 import multiprocessing
 import signal
 from collections.abc import Sequence

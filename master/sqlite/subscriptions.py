@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +24,10 @@ CHANGE = "c.seq, c.entity, g.id, c.version, c.op, c.changed, c.state, c.source, 
 CHANGES = f"SELECT {CHANGE}, c.golden FROM change c JOIN golden g ON g.n = c.golden WHERE c.seq > ? ORDER BY c.seq LIMIT ?"
 CHANGES_OF = f"""
 SELECT {CHANGE} FROM change c JOIN golden g ON g.n = c.golden WHERE c.golden = ? AND c.seq BETWEEN ? AND ? ORDER BY c.seq
+"""
+OWN_STATES = """
+SELECT s.golden, s.state, c.state FROM json_each(?1) j CROSS JOIN source_record s ON s.golden = j.value AND s.source = ?2 AND s.op = 'upsert'
+CROSS JOIN golden g ON g.n = s.golden CROSS JOIN change c ON c.seq = g.seq
 """
 PARKED = """
 SELECT id, golden, from_seq, last_seq, records, attempts, first_at, due_at, state FROM dead_letter
@@ -121,14 +125,12 @@ class Subscriptions:
             query = "UPDATE subscription SET failures = ?, retry_at = ?, reason = ? WHERE name = ?"
             writer.execute(query, (failures, retry_at, reason, name))
 
-    def own_state(self, golden: int, source: str) -> dict[str, Any] | None:
-        """The source's own record behind a golden record: its last state if it has one there and no other."""
-        query = """
-            SELECT s.state, c.state FROM source_record s JOIN golden g ON g.n = s.golden JOIN change c ON c.seq = g.seq
-            WHERE s.golden = ? AND s.source = ? AND s.op = 'upsert'
-        """
-        rows = self._database.read().execute(query, (golden, source)).fetchall()
-        return orjson.loads(rows[0][0] or rows[0][1]) if len(rows) == 1 else None
+    def own_states(self, goldens: Sequence[int], source: str) -> dict[int, dict[str, Any]]:
+        """The source's own records behind golden records: each one's last state where the source has one record there and no other."""
+        found: dict[int, list[bytes]] = defaultdict(list)
+        for golden, own, newest in self._database.read().execute(OWN_STATES, (orjson.dumps(goldens).decode(), source)):
+            found[golden].append(own or newest)
+        return {golden: orjson.loads(states[0]) for golden, states in found.items() if len(states) == 1}
 
     def deliveries(self, first: int, last: int) -> list[tuple[str, Attempt]]:
         """The deliveries that cover this part of the log."""

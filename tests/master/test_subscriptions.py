@@ -182,13 +182,13 @@ def test_breaker_and_state_are_stored(reader: Reader) -> None:
 def test_a_sources_own_record_is_found_behind_a_golden_one(desk: Desk) -> None:
     """Alone or joined, if it has exactly one there."""
     desk.apply(record("1", {"name": "a"}, match="M"))
-    assert desk.store.subscriptions.own_state(1, "crm") == {"name": "a"}
-    assert desk.store.subscriptions.own_state(1, "billing") is None
+    assert desk.store.subscriptions.own_states([1], "crm") == {1: {"name": "a"}}
+    assert desk.store.subscriptions.own_states([1], "billing") == {}
     desk.apply(record("2", {"level": "b"}, source="billing", match="M"))
-    assert desk.store.subscriptions.own_state(1, "crm") == {"name": "a"}
-    assert desk.store.subscriptions.own_state(1, "billing") == {"level": "b"}
+    assert desk.store.subscriptions.own_states([1], "crm") == {1: {"name": "a"}}
+    assert desk.store.subscriptions.own_states([1], "billing") == {1: {"level": "b"}}
     desk.apply(record("3", {"level": "c"}, source="billing", match="M"))
-    assert desk.store.subscriptions.own_state(1, "billing") is None
+    assert desk.store.subscriptions.own_states([1], "billing") == {}
 
 
 def test_a_fence_of_another_lease_is_no_fence(reader: Reader) -> None:
