@@ -86,8 +86,8 @@ class Gauge:
         )
 
     def _rates(self, counts: dict[str, int]) -> dict[str, float]:
-        seconds = max(0.001, time.monotonic() - self._at)
-        rates = {name: (count - self._before.get(name, 0)) / seconds for name, count in counts.items()}
+        seconds, first = max(0.001, time.monotonic() - self._at), not self._before
+        rates = {name: (count - self._before.get(name, count if first else 0)) / seconds for name, count in counts.items()}
         self._at, self._before = time.monotonic(), counts
         return rates
 
