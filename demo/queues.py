@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -119,13 +120,14 @@ def draining(url: str, queue: str) -> Iterator[list[int]]:
         message.ack()
 
     def consume() -> None:
-        with _connection(url) as connection, connection.channel() as channel:
-            with kombu.Consumer(channel, [kombu.Queue(queue, channel=channel)], on_message=take, prefetch_count=50):
-                while not stop.is_set():
-                    try:
-                        connection.drain_events(timeout=0.2)
-                    except TimeoutError:
-                        continue
+        with (
+            _connection(url) as connection,
+            connection.channel() as channel,
+            kombu.Consumer(channel, [kombu.Queue(queue, channel=channel)], on_message=take, prefetch_count=50),
+        ):
+            while not stop.is_set():
+                with contextlib.suppress(TimeoutError):
+                    connection.drain_events(timeout=0.2)
 
     thread = threading.Thread(target=consume, name="draining", daemon=True)
     thread.start()

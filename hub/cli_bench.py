@@ -24,11 +24,11 @@ def register(app: typer.Typer) -> None:
 
 
 def bench(
-    name: Annotated[Name, typer.Argument(help="ingest: single records over HTTP. file: one large file over SFTP while records are pushed.")],
+    name: Annotated[Name, typer.Argument(help="ingest: single records over HTTP; file: a large file over SFTP beside pushes.")],
     messages: Annotated[int, typer.Option(min=100, help="ingest: how many records are pushed.")] = 60_000,
     connections: Annotated[int, typer.Option(min=1, help="ingest: over how many connections.")] = 64,
     rows: Annotated[int, typer.Option(min=1000, help="file: how many rows the file has.")] = 200_000,
-    rate: Annotated[float | None, typer.Option(min=1, help="Records pushed a second. Without it: as fast as answered (ingest), 200 (file).")] = None,
+    rate: Annotated[float | None, typer.Option(min=1, help="Pushes a second. Without it: as fast as answered; file: 200.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Where the hub's home stands meanwhile: the disk that is measured.")] = None,
     form: output.Output = output.Form.table,
 ) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any, Self
 
 import structlog
 import uvicorn
@@ -36,7 +37,7 @@ class Hub:
         self.home = Home(settings.home)
         self._lock = self.home.locked()
 
-    def __enter__(self) -> Hub:
+    def __enter__(self) -> Self:
         self.home.prepare()
         self._lock.__enter__()
         try:
@@ -47,7 +48,6 @@ class Hub:
         return self
 
     def _start(self) -> None:
-        _settle_down()
         settings = self.settings
         configured = setup.load(self.home.folder)
         self._socket = _listen(settings.host, settings.port)
@@ -57,9 +57,9 @@ class Hub:
         limits = Limits(settings.pending_limit, settings.age_limit, settings.free_limit, settings.workers)
         self.flow = Flow(self.store, configured, self.home.folder, limits, f"{socket.gethostname()}:{os.getpid()}")
         self.control = self.home.announce(self.url)
-        application = web.application(self.flow, self.control.token, lambda: self.reload())
-        config = uvicorn.Config(application, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=10)
-        self._server = uvicorn.Server(config)
+        application = web.application(self.flow, self.control.token, self.reload)
+        quiet: dict[str, Any] = {"log_level": "warning", "access_log": False, "lifespan": "off", "proxy_headers": False}
+        self._server = uvicorn.Server(uvicorn.Config(application, timeout_graceful_shutdown=10, **quiet))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name="web", daemon=True)
         self.flow.start()
         self._thread.start()
@@ -67,6 +67,7 @@ class Hub:
             if not self._thread.is_alive():
                 raise errors.Misconfigured(f"the web doors could not open on {self.url}")
             time.sleep(0.01)
+        _settle_down()
         log.info("hub is up", url=self.url, home=str(self.home.folder), feeds=len(configured.feeds()), routes=len(configured.routes))
 
     def reload(self) -> None:

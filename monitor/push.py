@@ -105,7 +105,8 @@ class PushDoor:
         if owner != source:
             raise errors.Forbidden(f"this key is {owner}'s", hint=f"It may push to /in/{owner}/... only")
         body = await _body(receive, headers.get(b"content-length", b""), self._flow.limit(source, feed))
-        message = Message(source, feed, _message_id(headers.get(b"idempotency-key")), body, headers.get(b"content-type", b"").decode("latin-1"))
+        content_type = headers.get(b"content-type", b"").decode("latin-1")
+        message = Message(source, feed, _message_id(headers.get(b"idempotency-key")), body, content_type)
         if len(body) > 200_000:  # the check takes long enough to hold up other requests
             return await asyncio.to_thread(self._flow.door.checked, message)
         return self._flow.door.checked(message)

@@ -106,7 +106,8 @@ def parse(text: bytes, name: str, overrides: Mapping[str, Any] | None = None) ->
         data = {**(doc.data or {}), **(overrides or {})} if isinstance(doc.data, dict) else doc.data
         route = spec.read(Route, data, spot, name=name, text=text)
     except (errors.BadManifest, errors.Misconfigured) as error:
-        raise errors.together([errors.BadRoute(each.detail, place=each.place, value=each.value, hint=each.hint) for each in error.all]) from error
+        found = [errors.BadRoute(each.detail, place=each.place, value=each.value, hint=each.hint) for each in error.all]
+        raise errors.together(found) from error
     if route.route != name:
         detail = "the route is not named as its file"
         raise errors.BadRoute(detail, place=doc.place("route"), value=route.route, hint=f"Rename it to {name}")

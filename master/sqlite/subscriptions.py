@@ -26,7 +26,8 @@ CHANGES_OF = f"""
 SELECT {CHANGE} FROM change c JOIN golden g ON g.n = c.golden WHERE c.golden = ? AND c.seq BETWEEN ? AND ? ORDER BY c.seq
 """
 OWN_STATES = """
-SELECT s.golden, s.state, c.state FROM json_each(?1) j CROSS JOIN source_record s ON s.golden = j.value AND s.source = ?2 AND s.op = 'upsert'
+SELECT s.golden, s.state, c.state FROM json_each(?1) j
+CROSS JOIN source_record s ON s.golden = j.value AND s.source = ?2 AND s.op = 'upsert'
 CROSS JOIN golden g ON g.n = s.golden CROSS JOIN change c ON c.seq = g.seq
 """
 PARKED = """
