@@ -25,6 +25,7 @@ Feed = Annotated[str, typer.Option("--feed", help="The feed of the source.")]
 Subscription = Annotated[str, typer.Option("--subscription", help="The subscriber that refuses.")]
 Fingerprint = Annotated[str, typer.Option("--fingerprint", help="One kind of failure, as `dead list --groups` shows it.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
+AtMost = Annotated[int, typer.Option("--limit", min=0, help="At most so many; 0: all.")]
 Rate = Annotated[float, typer.Option("--rate", min=0, help="Letters a second at most; 0: as fast as it goes.")]
 Everything = Annotated[bool, typer.Option("--all", help="Every letter that matches the filters.")]
 
@@ -114,7 +115,7 @@ def replay(
     feed: Feed = "",
     subscription: Subscription = "",
     fingerprint: Fingerprint = "",
-    limit: Annotated[int, typer.Option("--limit", min=0, help="At most so many; 0: all.")] = 0,
+    limit: AtMost = 0,
     rate: Rate = 0.0,
     reason: options.Reason = "",
     dry_run: options.DryRun = False,
@@ -130,7 +131,7 @@ def replay(
     filters = _filters(stage, code, source, feed, subscription, fingerprint)
     if number is not None:
         copy = {"body": _read(body)} if body else {}
-        _said(reach.act(home, "replay", letter=number, reason=reason, dry_run=dry_run, **copy), form, lang)
+        output.answer(reach.act(home, "replay", letter=number, reason=reason, dry_run=dry_run, **copy), form, lang)
         return
     if body:
         raise typer.BadParameter("a corrected copy answers one letter: give its number")
@@ -152,7 +153,8 @@ def discard(
     feed: Feed = "",
     subscription: Subscription = "",
     fingerprint: Fingerprint = "",
-    limit: Annotated[int, typer.Option("--limit", min=0, help="At most so many; 0: all.")] = 0,
+    limit: AtMost = 0,
+    rate: Rate = 0.0,
     dry_run: options.DryRun = False,
     form: output.Output = output.Form.table,
     lang: output.Language = output.Lang.en,
@@ -162,10 +164,10 @@ def discard(
 
     filters = _filters(stage, code, source, feed, subscription, fingerprint)
     if number is not None:
-        _said(reach.act(home, "discard", letter=number, reason=reason, dry_run=dry_run), form, lang)
+        output.answer(reach.act(home, "discard", letter=number, reason=reason, dry_run=dry_run), form, lang)
         return
     _in_bulk(
-        home, "discard", {"reason": reason, "state": state, "filters": filters, "dry_run": dry_run}, everything, limit, 0.0, form, lang
+        home, "discard", {"reason": reason, "state": state, "filters": filters, "dry_run": dry_run}, everything, limit, rate, form, lang
     )
 
 
@@ -198,16 +200,9 @@ def _in_bulk(
         if before is None or (limit and total["eligible"] >= limit):
             break
         output.note(f"{total['eligible']} of {total['matched']} letters so far")
-    _said(total, form, lang)
+    output.answer(total, form, lang, without=("failures",))
     if total["not_eligible"] and not values["dry_run"]:
         raise typer.Exit(output.PARTLY)
-
-
-def _said(answer: dict[str, Any], form: output.Form, lang: output.Lang) -> None:
-    if form is output.Form.json:
-        output.document(answer)
-    else:
-        output.rows([answer], tuple(name for name in answer if name not in ("failures", "next")), form, lang)
 
 
 def _filters(stage: str, code: str, source: str, feed: str, subscription: str, fingerprint: str) -> dict[str, str]:

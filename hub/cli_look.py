@@ -11,9 +11,8 @@ from hub import options, output
 golden = typer.Typer(no_args_is_help=True, help="The master copy.")
 sub = typer.Typer(no_args_is_help=True, help="Subscriptions: who receives changes, and how far they are.")
 
-_SUBSCRIPTION = (
-    "name", "state", "lag", "lag_seconds", "matched", "delivered", "superseded", "suppressed", "pending", "dead", "breaker", "retry_at", "reason",
-)  # fmt: skip
+_TALLIES = ("matched", "delivered", "superseded", "suppressed", "pending", "dead")
+_SUBSCRIPTION = ("name", "state", "lag", "lag_seconds", *_TALLIES, "breaker", "retry_at", "reason")
 _WHAT = "A golden id; or a source's own key, after the entity where several have it."
 What = Annotated[list[str], typer.Argument(metavar="[ENTITY] KEY", help=_WHAT)]
 Name = Annotated[str, typer.Argument(help="The subscription's name.")]
@@ -164,8 +163,7 @@ def sub_pause(
     """Stop delivering. What changes meanwhile waits."""
     from hub import reach
 
-    answer = reach.act(home, "pause", name=name, reason=reason)
-    output.rows([answer], tuple(answer), form, lang)
+    output.answer(reach.act(home, "pause", name=name, reason=reason), form, lang)
 
 
 @sub.command("resume")
@@ -178,5 +176,4 @@ def sub_resume(
     """Deliver again, at once, everything that waits."""
     from hub import reach
 
-    answer = reach.act(home, "resume", name=name)
-    output.rows([answer], tuple(answer), form, lang)
+    output.answer(reach.act(home, "resume", name=name), form, lang)

@@ -51,7 +51,7 @@ def key_create(
     if form is output.Form.table:
         typer.echo(answer["key"])
     else:
-        output.rows([answer], ("source", "key", "prefix"), form, output.Lang.en)
+        output.answer(answer, form, output.Lang.en)
 
 
 @key.command("list")
@@ -75,8 +75,7 @@ def key_revoke(
     """Withdraw a key. Pushes with it are refused within a second."""
     from hub import reach
 
-    answer = reach.act(home, "revoke_key", prefix=prefix)
-    output.rows([answer], tuple(answer), form, lang)
+    output.answer(reach.act(home, "revoke_key", prefix=prefix), form, lang)
 
 
 def version(form: output.Output = output.Form.table) -> None:
@@ -87,4 +86,4 @@ def version(form: output.Output = output.Form.table) -> None:
     if form is output.Form.table:
         typer.echo(f"Mastercopy {found['version']} (Python {found['python']}, SQLite)")
     else:
-        output.rows([found], tuple(found), form, output.Lang.en) if form is output.Form.csv else output.document(found)
+        output.answer(found, form, output.Lang.en)

@@ -103,6 +103,14 @@ def rows(found: Sequence[Mapping[str, Any]], columns: Sequence[str], form: Form,
         _table(found, columns, lang)
 
 
+def answer(found: Mapping[str, Any], form: Form, lang: Lang, *, without: Sequence[str] = ()) -> None:
+    """One answer: as JSON an object, else one row without these columns."""
+    if form is Form.json:
+        document(found)
+    else:
+        rows([found], [name for name in found if name not in without], form, lang)
+
+
 def document(value: Any) -> None:
     """One JSON document."""
     typer.echo(json.dumps(value, ensure_ascii=not _unicode(), indent=2, default=str))

@@ -25,6 +25,7 @@ from schemas import errors, personal
 
 T = TypeVar("T")
 Text = Annotated[str, Body(embed=True)]
+Maybe = Annotated[str | None, Body(embed=True)]
 Flag = Annotated[bool, Body(embed=True)]
 Number = Annotated[int, Path(ge=1, le=2**62)]
 
@@ -171,7 +172,7 @@ def _dead(app: FastAPI, counter: Desk, workers: Workers) -> None:
         return await workers.run(work)
 
     @app.post("/dead/{letter:int}/replay")
-    async def replay(request: Request, letter: Number, reason: Text = "", body: Text | None = None, dry_run: Flag = False) -> Any:
+    async def replay(request: Request, letter: Number, reason: Text = "", body: Maybe = None, dry_run: Flag = False) -> Any:
         key = request.headers.get("idempotency-key", "")
         return await workers.run(counter.replay, letter, reason, _bytes(body), key, dry_run=dry_run)
 
@@ -204,7 +205,7 @@ def _steering(app: FastAPI, counter: Desk, workers: Workers) -> None:
         return await workers.run(counter.revoke_key, prefix)
 
     @app.post("/feeds/{source}/{feed}/messages")
-    async def push(source: str, feed: str, body: Text, message_id: Text | None = None, content_type: Text = "") -> Any:
+    async def push(source: str, feed: str, body: Text, message_id: Maybe = None, content_type: Text = "") -> Any:
         return await workers.run(counter.push, source, feed, _bytes(body) or b"", message_id, content_type)
 
     @app.post("/reload")

@@ -12,6 +12,7 @@ from master.store import Keys
 
 _PREFIX = 8
 _FRESH = 1.0  # seconds for which a look into the store holds
+_SOON = 0.05  # seconds after which a key that is not known is looked for again: it may be new
 
 
 def make(keys: Keys, source: str, at: int) -> str:
@@ -40,8 +41,11 @@ class Guard:
         """The source that may push with this key, None for a key that is not known. Revoked keys work a second longer at most."""
         if time.monotonic() - self._looked > _FRESH:
             self._look()
-        found = self._proved.get(key)
-        return found if found is not None else self._prove(key)
+        found = self._proved.get(key) or self._prove(key)
+        if found is None and time.monotonic() - self._looked > _SOON:
+            self._look()
+            found = self._prove(key)
+        return found
 
     def _prove(self, key: str) -> str | None:
         digest, source = self._known.get(prefix(key), (b"", ""))

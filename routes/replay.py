@@ -140,7 +140,7 @@ class Replay:
             parent=letter.id, order=start + (letter.row or 0),
         )  # fmt: skip
         copy = self._door.checked(copy)
-        if copy.records != 1 and original.message.records > 1:
+        if copy.records < 1 or (copy.records > 1 and original.message.records > 1):
             raise errors.Undecodable(f"the copy holds {copy.records} records", hint="A letter of one record is answered with one record")
         self._fits(letter, copy)
         return copy
