@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -13,8 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from config.settings import Settings
 from demo import bulk, load, operator, queues
@@ -52,7 +51,7 @@ def bed(folder: Path | None = None) -> Iterator[Bed]:
         home.mkdir()
         systems = {"crm": {}, "ods": {}, **places.systems}
         del systems["telco"]
-        (home / "hub.yaml").write_text(yaml.safe_dump({"systems": systems, "routes": ["ods", "care", "billing"]}), encoding="utf-8")
+        (home / "hub.yaml").write_text(json.dumps({"systems": systems, "routes": ["ods", "care", "billing"]}), encoding="utf-8")
         with Hub(Settings(home=home, port=0)) as hub, queues.draining("memory://", "ods.changes"):
             time.sleep(_WARM)
             yield Bed(hub, outside, root / "operator", access.make(hub.store.keys, "crm", receive.now()))

@@ -62,6 +62,28 @@ class Inbox(Protocol):
         """Records received and not settled, and when the oldest of them came."""
 
 
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """What apply has begun: a slice of these messages, or one `row` of one message for the `tries`-th time."""
+
+    messages: tuple[int, ...]
+    row: int | None = None
+    tries: int = 1
+
+
+class Attempts(Protocol):
+    """What apply was about to work on when its process ended."""
+
+    def note(self, attempted: Attempted) -> None:
+        """Apply begins with these. Outlives the process, not the machine."""
+
+    def done(self) -> None:
+        """They are settled, or given up for now."""
+
+    def left(self) -> Attempted | None:
+        """What a process that ended in the middle left behind."""
+
+
 class Leader(Protocol):
     """What only the apply leader may do."""
 
@@ -328,6 +350,8 @@ class Store(Protocol):
     def inbox(self) -> Inbox: ...
     @property
     def leader(self) -> Leader: ...
+    @property
+    def attempts(self) -> Attempts: ...
     @property
     def subscriptions(self) -> Subscriptions: ...
     @property

@@ -13,7 +13,7 @@ import structlog
 from master import ids, loading
 from master.merge import Merge, Rules
 from master.records import Row
-from master.store import Fence, Lane, Store
+from master.store import Attempted, Fence, Lane, Store
 from routes import pool
 from routes.inbound import Decoded, Inbound
 from routes.pool import DecodePool
@@ -79,10 +79,10 @@ class _Slice:
         """The rows from `start` on; the lanes get where the whole slice gets them."""
         return _Slice(self.rows[start:], self.marks, self.revisions, self.lanes)
 
-    def failed(self, error: Exception) -> _Slice:
+    def failed(self, why: str) -> _Slice:
         """The one row as a dead letter."""
         row = self.rows[0]
-        reason = errors.PoisonRecord(f"{type(error).__name__}: {error}", hint="Report it; the record stays here until it can be replayed")
+        reason = errors.PoisonRecord(why, hint="Report it; the record stays here until it can be replayed")
         payload = row.candidates[0].state if row.candidates else b""
         failure = Failure("apply", reason.code, f"record {row.number}", str(reason), payload)
         return _Slice([replace(row, candidates=(), failure=failure)], self.marks, self.revisions, self.lanes)
@@ -108,6 +108,7 @@ class Apply:
         self._bell = threading.Event()
         self._rate = 20_000.0  # rows a second, measured
         self._changed = False
+        self._left: Attempted | None = None  # what the process before this one left behind
         self.fence: Fence | None = None
 
     def ring(self) -> None:
@@ -132,10 +133,36 @@ class Apply:
         if not part.marks:
             return False
         started = time.perf_counter()
-        self._carry_out(part)
+        self._attempt(part)
         self._measure(len(part.rows), time.perf_counter() - started)
         self._applied(part.revisions)
         return True
+
+    def _attempt(self, part: _Slice) -> None:
+        """Note what is begun, so that a record that ends the process is found: its messages go record by record at the next start."""
+        if self._left is None:
+            self._left = self._store.attempts.left() or Attempted(())
+        if part.rows and not part.revisions.keys().isdisjoint(self._left.messages):
+            for end in range(len(part.rows), 0, -1):
+                self._noted(part.until(1) if end > 1 else part, self._once_more(part.rows[0]))
+                part = part.beyond(1)
+            return
+        self._noted(part, Attempted(tuple(part.revisions)))
+
+    def _once_more(self, row: Row) -> Attempted:
+        left = self._left
+        again = left is not None and left.messages == (row.message,) and left.row == row.number
+        return Attempted((row.message,), row.number, left.tries + 1 if again and left is not None else 1)
+
+    def _noted(self, part: _Slice, attempted: Attempted) -> None:
+        if attempted.tries > 1:
+            log.error("a record ended the process twice", message=attempted.messages[0], row=attempted.row)
+            part = part.failed("the process died of it twice")
+        self._store.attempts.note(attempted)
+        try:
+            self._carry_out(part)
+        finally:
+            self._store.attempts.done()
 
     def _carry_out(self, part: _Slice) -> None:
         """Write the slice. Where a record breaks the merge itself, find it by halves and park it, so that the others go on."""
@@ -154,7 +181,7 @@ class Apply:
             if not part.rows or part.rows[0].failure is not None:
                 self.forget()
                 raise
-            self._write(part.failed(error))
+            self._write(part.failed(f"{type(error).__name__}: {error}"))
 
     def forget(self) -> None:
         """Drop what was decoded ahead: the store says where to go on."""

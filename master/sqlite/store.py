@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from master.sqlite.attempts import Attempts
 from master.sqlite.database import Database
 from master.sqlite.inbox import Inbox
 from master.sqlite.leader import Leader
@@ -23,6 +24,7 @@ class SqliteStore:
         self._database = Database(path, read_only=read_only)
         self.inbox = Inbox(self._database)
         self.leader = Leader(self._database)
+        self.attempts = Attempts(path)
         self.subscriptions = Subscriptions(self._database)
         self.letters = Letters(self._database)
         self.files = FileClaims(self._database)
@@ -34,4 +36,5 @@ class SqliteStore:
 
     def close(self) -> None:
         """Checkpoint and let go of the file."""
+        self.attempts.close()
         self._database.close()
