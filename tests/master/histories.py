@@ -13,8 +13,8 @@ SOURCES = st.sampled_from(["crm", "billing"])
 SEQUENCES = st.none() | st.integers(1, 6)
 
 
-def _customer(source: str, key: str, state: dict[str, Any] | None, sequence: int | None, match: str | None) -> Candidate:
-    return record(key, state, source=source, sequence=sequence, match=match)
+def _customer(source: str, key: str, state: dict[str, Any] | None, sequence: int | None) -> Candidate:
+    return record(key, state, source=source, sequence=sequence, match=state.get("branch") if state else None)
 
 
 def _account(source: str, key: str, state: dict[str, Any] | None, sequence: int | None, target: tuple[str, str] | None) -> Candidate:
@@ -25,8 +25,8 @@ def _account(source: str, key: str, state: dict[str, Any] | None, sequence: int 
 
 KEYS = st.sampled_from("123")
 STATES = st.none() | st.fixed_dictionaries(
-    {}, optional={"name": st.sampled_from("ab"), "level": st.sampled_from("xy"), "branch": st.just("z")}
+    {}, optional={"name": st.sampled_from("ab"), "level": st.sampled_from("xy"), "branch": st.sampled_from("MN")}
 )
-CUSTOMERS = st.builds(_customer, SOURCES, KEYS, STATES, SEQUENCES, st.sampled_from([None, "M", "N"]))
+CUSTOMERS = st.builds(_customer, SOURCES, KEYS, STATES, SEQUENCES)
 ACCOUNTS = st.builds(_account, SOURCES, KEYS, STATES, SEQUENCES, st.none() | st.tuples(SOURCES, KEYS))
 ROWS = st.lists(st.lists(CUSTOMERS | ACCOUNTS, min_size=1, max_size=2), min_size=1, max_size=30)
