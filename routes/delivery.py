@@ -167,8 +167,14 @@ class Reader:
     def settle(self, seqs: Sequence[int], settlement: Settlement) -> None:
         """Write a step of a lane; `seqs` are the positions that it settles. The mark is filled in here."""
         with self._lock:  # marks must not overtake each other on their way to the store
+            if self._error is not None:  # positions were struck out that the store has not: no mark may pass over them
+                raise self._error
             settlement.mark, settlement.settled = self.ledger.settle(seqs)
-            self.tools.store.subscriptions.settle(self.name, self._fence, settlement)
+            try:
+                self.tools.store.subscriptions.settle(self.name, self._fence, settlement)
+            except BaseException as error:
+                self._error = error
+                raise
             self._stored_mark = settlement.mark
             self.trail.note(self.tools.clock(), settlement.mark)
 
