@@ -67,6 +67,11 @@ class Commands(typer.core.TyperGroup):
         except OSError as error:
             note(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
             raise typer.Exit(NOT_FOUND if isinstance(error, FileNotFoundError) else REFUSED) from error
+        except Exception as error:
+            if hasattr(error, "exit_code") or os.environ.get("MASTERCOPY_LOG_LEVEL") == "debug":
+                raise
+            note(f"This should not happen: {type(error).__name__}: {error}. MASTERCOPY_LOG_LEVEL=debug shows where; please report it")
+            raise typer.Exit(PARTLY) from error
 
 
 def exit_code(error: errors.MastercopyError) -> int:
