@@ -122,7 +122,8 @@ def _samples(findings: Findings, system: catalogue.System, ends: list[str], unde
     for result in results:
         if not result.ok:
             lines = result.difference.splitlines()
-            told = next((line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")), lines[0])
+            changed = (line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++"))
+            told = next((line for line in changed if line.strip(" -+[]{},")), lines[0])
             message = f"what comes out is not {result.pair.wanted}: {told.strip()}"
             findings.add("MC502", errors.Place(f"{under}/{result.pair.given}"), message)
     for covered in samples.coverage(system, results, ends):
