@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,10 +64,23 @@ def load(home: Path | None) -> Setup:
     routes = route.load([route.PACKAGED, *([home / "routes"] if home else [])], named, sinks)
     setup = Setup(systems, routes, rules.load(home, canonical.entity_names()))
     for feed in setup.feeds():
-        setup.inbound(feed)
-    for name in routes:
-        setup.outbound(name)
+        with _inside(feed.partition("/")[0]):
+            setup.inbound(feed)
+    for name, found in routes.items():
+        with _inside(found.system):
+            setup.outbound(name)
     return setup
+
+
+@contextlib.contextmanager
+def _inside(system: str) -> Iterator[None]:
+    """A mapping names its files within its folder; here it is said whose folder that is."""
+    try:
+        yield
+    except errors.BadMapping as error:
+        for each in error.all:
+            each.place = dataclasses.replace(each.place, file=f"{system}/{each.place.file}")
+        raise
 
 
 def systems(home: Path | None) -> dict[str, catalogue.System]:

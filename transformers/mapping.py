@@ -55,10 +55,10 @@ class Mapping:
 
 
 def parse(files: Files[str, bytes], name: str, *, system: str) -> Mapping:
-    """Compile the mapping file `name` of a system's folder. Raises the first `BadMapping` with file, line, path and hint."""
+    """Compile the mapping file `name` of a system's folder. Raises `BadMapping` with file, line, path, hint, and all mistakes."""
     found, wrong = parse_all(files, name, system=system)
     if found is None:
-        raise wrong[0]
+        raise errors.together(wrong)
     return found
 
 

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from adapters import catalogue
 from config import rules
 from hub import check, cli, rulebook
-from routes import route
+from routes import route, setup
+from schemas import errors
 
 ROUTED = {"billing", "care", "ods"}
 
@@ -289,6 +290,17 @@ def test_people_read_place_sentence_and_hint(tmp_path: Path) -> None:
     assert re.fullmatch(r"adapters/crm/customers\.yaml:\d+ records\[0\]\.fields\.contactMedium\[0\]\.value\.do\[0\]", place)
     assert sentence == "  error MC203: there is no function 'msisd'"
     assert hint == "  Did you mean 'msisdn'?"
+
+
+def test_the_hub_refuses_such_a_home_with_the_same_places(tmp_path: Path) -> None:
+    """What check calls an error in a mapping, the hub does not start with, and says whose mapping it is."""
+    home = make(tmp_path, "crm")
+    change(home, CUSTOMERS, "do: [msisdn]", "do: [msisd]")
+    change(home, CUSTOMERS, "birthDate:", "birthdate:")
+    with pytest.raises(errors.BadMapping) as caught:
+        setup.load(home)
+    wanted = [(finding.file.removeprefix("adapters/"), finding.line, finding.field) for finding in check.check(home)]
+    assert [(each.place.file, each.place.line, each.place.path) for each in caught.value.all] == wanted
 
 
 def test_a_home_that_is_none_is_not_found(tmp_path: Path) -> None:
