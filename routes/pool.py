@@ -7,7 +7,9 @@ import concurrent.futures.process
 import gc
 import io
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Sequence
 
 from adapters import catalogue
@@ -28,10 +30,19 @@ _compiled: dict[str, Inbound] = {}
 
 def _start(systems: dict[str, catalogue.System], master: rules.MasterRules) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the hub's to handle
+    threading.Thread(target=_end_with_the_hub, daemon=True).start()
     _systems.update(systems)
     _master.append(master)
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+def _end_with_the_hub() -> None:
+    """A hub that was killed tells its workers nothing."""
+    hub = multiprocessing.parent_process()
+    if hub is not None:
+        hub.join()
+        os._exit(0)
 
 
 def _decode(feed: str, bodies: Sequence[bytes]) -> list[list[Decoded]]:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the servers that the tests start for themselves (each test its own, on a private port): sshd and RabbitMQ.
+# Installs the servers that the tests start for themselves (each test its own, on a private port): sshd and RabbitMQ; and strace.
 # Does nothing where they are there already; without root or apt it says what is missing, and the tests that need it are skipped.
 set -eu
 
@@ -7,6 +7,7 @@ PATH="$PATH:/usr/sbin:/usr/lib/rabbitmq/bin"
 packages=""
 command -v sshd >/dev/null 2>&1 || packages="$packages openssh-server"
 command -v rabbitmq-server >/dev/null 2>&1 || packages="$packages rabbitmq-server"
+command -v strace >/dev/null 2>&1 || packages="$packages strace"
 [ -n "$packages" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

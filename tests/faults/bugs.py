@@ -5,13 +5,12 @@ A trap is what both runs have, with the bug and without: a crash at the worst mo
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,8 @@ from master import merge
 from master.sqlite import inbox, leader, leases, letters, subscriptions
 from master.sqlite.store import SqliteStore
 from routes import apply as applying
-from routes import delivery, lane, ledger, receive
+from routes import delivery, lane, ledger, parking, receive
+from routes.step import Step
 from schemas import errors
 from schemas.envelope import Message, Receipt
 
@@ -77,7 +77,7 @@ def crash_around_append() -> None:
     old = receive.GroupCommit._commit
 
     def commit(self: receive.GroupCommit, group: list[Any]) -> None:
-        quiet = [replace(waiting, done=lambda answers, tell=waiting.done: (die("append", 20), tell(answers))) for waiting in group]
+        quiet = [replace(waiting, done=lambda answers, tell=waiting.done: (die("append", 10), tell(answers))) for waiting in group]
         old(self, quiet)
 
     receive.GroupCommit._commit = commit  # type: ignore[method-assign]
@@ -90,12 +90,12 @@ def acknowledged_before_commit() -> None:
     def commit(self: receive.GroupCommit, group: list[Any]) -> None:
         store = self._store.inbox
         assert isinstance(store, inbox.Inbox)
-        place = store._next or store._database.read().execute("SELECT coalesce(max(id), 0) + 1 FROM inbox").fetchone()[0]
+        place = store._database.read().execute("SELECT coalesce(max(id), 0) + 1 FROM inbox").fetchone()[0]
         for waiting in group:
             waiting.done([Receipt(place + number) for number in range(len(waiting.messages))])
             place += len(waiting.messages)
-        time.sleep(0.05)  # the answers are out
-        die("append", 20)
+        time.sleep(0.01)  # the answers are out
+        die("append", 10)
         for waiting in group:
             store.append(waiting.messages, 0)
         self._committed()
@@ -108,8 +108,8 @@ def failing_appends() -> None:
     """Every tenth append fails before its commit, as when the disk is full."""
     old = inbox.Inbox._append
 
-    def append(self: inbox.Inbox, writer: sqlite3.Connection, messages: Sequence[Message], at: int) -> Any:
-        found = old(self, writer, messages, at)
+    def append(self: inbox.Inbox, *args: Any) -> Any:
+        found = old(self, *args)
         _counts["append"] = _counts.get("append", 0) + 1
         if _counts["append"] % 10 == 0:
             raise sqlite3.OperationalError("database or disk is full")
@@ -174,19 +174,15 @@ def file_moved_before_it_is_stored() -> None:
 @bug
 def lost_update_of_tallies() -> None:
     """Read the feed's row, think, write it back whole: BEGIN comes after the read, as ORMs do it."""
-    old = inbox.Inbox._append
+    old = inbox.Inbox.append
     names = "mark_row, applied, unchanged, stale, dead"
 
     def append(self: inbox.Inbox, messages: Sequence[Message], at: int) -> Any:
-        reader = self._database.read()
-        before = reader.execute(f"SELECT id, {names} FROM lane").fetchall()
+        before = self._database.read().execute(f"SELECT {names}, id FROM lane").fetchall()
         time.sleep(0.005)
-        with self._database.write() as writer:
-            found = old(self, writer, messages, at)
-            for place, *values in before:
-                query = f"UPDATE lane SET ({names}) = (?, ?, ?, ?, ?) WHERE id = ?"
-                writer.execute(query, (*values, place))
-            return found
+        found = old(self, messages, at)
+        self._database.run(lambda writer: writer.executemany(f"UPDATE lane SET ({names}) = (?, ?, ?, ?, ?) WHERE id = ?", before))
+        return found
 
     inbox.Inbox.append = append  # type: ignore[method-assign]
 
@@ -227,72 +223,84 @@ def dead_letter_not_written() -> None:
 def applied_twice() -> None:
     """A slice is written twice, and nothing looks whether a record says anything new."""
     old = applying.Apply._write
-    changed = merge.Merge._changed
+    candidate, changed = merge.Merge._candidate, merge.Merge._changed
 
     def write(self: applying.Apply, part: Any) -> None:
         old(self, part)
         old(self, part)
 
+    def blind(self: merge.Merge, new: Any, row: Any) -> str:
+        return candidate(self, new._replace(digest=os.urandom(16)), row)
+
     def always(self: merge.Merge, golden: Any, own: bytes, origin: Any) -> str:
         return self._version(golden, "update", {}, own, origin) if golden.live else changed(self, golden, own, origin)
 
     applying.Apply._write = write  # type: ignore[method-assign]
+    merge.Merge._candidate = blind  # type: ignore[method-assign]
     merge.Merge._changed = always  # type: ignore[method-assign]
 
 
 @trap
 def crash_within_a_slice() -> None:
     """The hub dies between writing versions and moving the marks."""
-    old = leader.LeaderTransaction._settle
+    old = leader._settle
 
-    def settle(self: leader.LeaderTransaction, *args: Any) -> None:
+    def settle(*args: Any) -> None:
         die("slice", 15)
-        old(self, *args)
+        old(*args)
 
-    leader.LeaderTransaction._settle = settle  # type: ignore[method-assign]
+    leader._settle = settle
 
 
 @bug
 def marks_in_a_transaction_of_their_own() -> None:
     """Versions are committed first, marks and tallies after."""
-    old = leader.LeaderTransaction._settle
 
-    def settle(self: leader.LeaderTransaction, *args: Any) -> None:
-        self._writer.execute("COMMIT")
-        self._writer.execute("BEGIN IMMEDIATE")
-        old(self, *args)
+    def write(self: leader.Leader, fence: Any, effects: Any, marks: Any, revisions: Any, at: int) -> None:
+        rows = leader._Rows(effects, revisions, at)
+        self._database.run(rows.write)
+        self._database.run(lambda writer: leader._settle(writer, effects, marks, at))
 
-    leader.LeaderTransaction._settle = settle  # type: ignore[method-assign]
+    leader.Leader.write = write  # type: ignore[method-assign]
 
 
 @bug
 def versions_from_a_stale_read() -> None:
     """What is known of golden records is read from a connection that stands a few slices back."""
-    old = leader.Leader.slice
+    old = leader.Leader.reads
+    snapshots: list[sqlite3.Connection] = []
 
-    @contextlib.contextmanager
-    def slice_(self: leader.Leader, fence: Any) -> Iterator[Any]:
-        with old(self, fence) as transaction:
-            yield Stale(self._database, transaction)
+    def reads(self: leader.Leader) -> Any:
+        _counts["slices"] = _counts.get("slices", 0) + 1
+        if not snapshots:
+            snapshots.append(sqlite3.connect(self._database.path, isolation_level=None, check_same_thread=False))
+            snapshots[0].execute("BEGIN")
+        elif _counts["slices"] % 4 == 0:
+            snapshots[0].execute("COMMIT")
+            snapshots[0].execute("BEGIN")
+        snapshots[0].execute("SELECT count(*) FROM golden").fetchone()
+        return Stale(old(self), leader.Reads(snapshots[0]))
 
     class Stale:
-        snapshot: Any = None
-
-        def __init__(self, database: Any, real: Any) -> None:
-            self._real = real
-            _counts["slices"] = _counts.get("slices", 0) + 1
-            if Stale.snapshot is None or _counts["slices"] % 4 == 0:
-                if Stale.snapshot is not None:
-                    Stale.snapshot.execute("COMMIT")
-                Stale.snapshot = database.read()
-                Stale.snapshot.execute("BEGIN")
-                Stale.snapshot.execute("SELECT count(*) FROM golden").fetchone()
-            self._old = leader.LeaderTransaction(Stale.snapshot)
+        def __init__(self, now: Any, before: Any) -> None:
+            self._now, self._before = now, before
 
         def __getattr__(self, name: str) -> Any:
-            return getattr(self._old if name in ("sources", "matches", "members") else self._real, name)
+            return getattr(self._before if name in ("sources", "matches", "members") else self._now, name)
 
-    leader.Leader.slice = slice_  # type: ignore[method-assign,assignment]
+    leader.Leader.reads = reads  # type: ignore[method-assign,assignment]
+
+
+@trap
+def slow_apply() -> None:
+    """A slice takes its time."""
+    old = applying.Apply._carry_out
+
+    def carry_out(self: applying.Apply, part: Any) -> None:
+        time.sleep(0.02)
+        old(self, part)
+
+    applying.Apply._carry_out = carry_out  # type: ignore[method-assign]
 
 
 @trap
@@ -305,9 +313,7 @@ def two_leaders() -> None:
             time.sleep(1.0)
             assert _hub is not None
             flow = _hub.flow
-            second = applying.Apply(
-                flow.store, self._pool, self._revision, self._rules, self._applied, self._live, self._clock
-            )  # fmt: skip
+            second = applying.Apply(flow.store, self._pool, self._revision, self._rules, self._applied, self._live, self._clock)
             flow._holder += "-second"
             second.fence = flow._lease("apply")
             flow.apply = second
@@ -317,13 +323,7 @@ def two_leaders() -> None:
         old(self, stop)
 
     applying.Apply.run = run_  # type: ignore[method-assign]
-    slow = applying.Apply._carry_out
-
-    def carry_out(self: applying.Apply, part: Any) -> None:
-        time.sleep(0.02)
-        slow(self, part)
-
-    applying.Apply._carry_out = carry_out  # type: ignore[method-assign]
+    slow_apply()
 
 
 @bug
@@ -369,12 +369,12 @@ def mark_moved_before_the_send() -> None:
     old = lane.Lane._deliver
 
     def deliver(self: lane.Lane, batch: Any, step: Any) -> None:
+        first = Step()
         for outgoing in batch:
-            self._settle(step, outgoing, "delivered")
-        self._write(step)
-        step.settled.clear()
-        step.tallies.clear()
-        old(self, batch, lane._Step())
+            self._settle(first, outgoing, "delivered")
+        self._write(first)
+        step.settled += first.settled
+        old(self, batch, Step())
 
     lane.Lane._deliver = deliver  # type: ignore[method-assign]
 
@@ -393,13 +393,13 @@ def reader_skips_a_change() -> None:
 @trap
 def slow_sends() -> None:
     """A send takes its time, now longer, now shorter."""
-    old = http.HttpSink.send
+    old = http.WebhookSink.send
 
-    def send(self: http.HttpSink, batch: Any) -> None:
+    def send(self: http.WebhookSink, batch: Any) -> None:
         time.sleep(0.02 * (batch.items[0].seq % 4))
         old(self, batch)
 
-    http.HttpSink.send = send  # type: ignore[method-assign]
+    http.WebhookSink.send = send  # type: ignore[method-assign]
 
 
 @bug
@@ -417,15 +417,7 @@ def one_key_on_two_lanes() -> None:
 @bug
 def later_change_before_the_refused_one() -> None:
     """A refused key is parked, and its later changes go on."""
-    lane.Lane._became_parked = lambda *_: False  # type: ignore[method-assign,assignment]
-
-    def behind(self: lane.Lane, step: Any, outgoing: Any) -> None:
-        started = self._reader.tools.clock()
-        self._sink.send(self._body([outgoing]))
-        self._settle(step, outgoing, "delivered")
-        self._log(step, [outgoing], "delivered", started)
-
-    lane.Lane._behind = behind  # type: ignore[method-assign]
+    parking.Parking.__contains__ = lambda *_: False  # type: ignore[method-assign,assignment]
 
 
 @trap

@@ -36,8 +36,8 @@ def attempt(push: Push) -> Attempt:
 class Client:
     """One connection to the HTTP door."""
 
-    def __init__(self, port: int, key: str, log: list[Attempt], stop: threading.Event) -> None:
-        self._port, self._key, self._log, self._stop = port, key, log, stop
+    def __init__(self, port: int, key: str, log: list[Attempt]) -> None:
+        self._port, self._key, self._log = port, key, log
         self._connection: http.client.HTTPConnection | None = None
         self.statuses: Counter[int] = Counter()
 
@@ -47,9 +47,9 @@ class Client:
             outcome, again = self._once(push)
             if outcome == "ok" or (not again and outcome == "fail"):
                 return outcome
-            if (push.message_id is None and outcome == "unknown") or self._stop.is_set():
+            if push.message_id is None and outcome == "unknown":
                 return outcome
-            self._stop.wait(0.02)
+            time.sleep(0.02)
 
     def _once(self, push: Push) -> tuple[Outcome, bool]:
         begun = attempt(push)
@@ -200,7 +200,7 @@ class Load:
 
     def run(self, pushes: Iterable[Push]) -> None:
         """One more client with these messages."""
-        client = Client(self._port, self._key, self._log, threading.Event())
+        client = Client(self._port, self._key, self._log)
         self.clients.append(client)
 
         def work() -> None:
@@ -234,9 +234,17 @@ class Load:
         self._threads.append(threading.Thread(target=work, daemon=True))
         self._threads[-1].start()
 
-    def stop(self, seconds: float = 60.0) -> None:
-        """Let everybody finish what is begun: what is unknown and has an id is sent until it is known. The hub must be up."""
-        self.stop_now.set()
+    def working(self) -> bool:
+        """Somebody still has something to send."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def join(self, seconds: float = 60.0) -> None:
+        """Wait until everybody has sent everything."""
         for thread in self._threads:
             thread.join(seconds)
             assert not thread.is_alive(), "a client did not come to its end"
+
+    def stop(self, seconds: float = 30.0) -> None:
+        """Let everybody finish what is begun: what is unknown and has an id is sent until it is known. The hub must be up."""
+        self.stop_now.set()
+        self.join(seconds)

@@ -49,9 +49,9 @@ def short(one: World, bug: str, trap: str) -> history.Report:
     turn = threading.Lock()
 
     def refuse(name: str, arrivals: list[Arrival]) -> bool:
-        """Some keys are refused the first two times, so that later changes come while they wait."""
+        """Some keys are refused the first time they come alone, so that later changes come while they wait."""
         with turn:
-            hit = [a for a in arrivals if name == "lake" and a.number in {f"L{n:09}" for n in REFUSED} and refusals.get(a.golden_id, 0) < 2]
+            hit = [a for a in arrivals if name == "lake" and a.number in {f"L{n:09}" for n in REFUSED} and refusals.get(a.golden_id, 0) < 1]
             for arrival in hit:
                 refusals[arrival.golden_id] = refusals.get(arrival.golden_id, 0) + (len(arrivals) == 1)
             return bool(hit)
@@ -75,7 +75,7 @@ def short(one: World, bug: str, trap: str) -> history.Report:
     load.run(clients.nameless(7, 25))
     load.run(itertools.islice(clients.poison(1), 6))
     clients_file(one)
-    time.sleep(1.5)
+    time.sleep(1.2)
     load.stop()
     wait_for_peace(one)
     over.set()
@@ -101,10 +101,10 @@ def wait_for_peace(one: World) -> None:
     while left := one.unsettled():
         if left != before:
             before, still = left, time.monotonic()
-        if time.monotonic() - still > 4.0:
+        if time.monotonic() - still > 2.0:
             return
         time.sleep(0.05)
-    time.sleep(0.3)
+    time.sleep(0.2)
 
 
 @pytest.mark.parametrize(("bug", "trap", "kinds"), SEEDED, ids=[f"{bug}-{trap}" if trap else bug for bug, trap, _ in SEEDED])
@@ -128,4 +128,4 @@ def test_without_a_bug_nothing_is_found(trap: str, tmp_path: Path, forks: Child)
 def test_every_bug_is_tried() -> None:
     """No seeded bug and no trap lies unused."""
     assert {bug for bug, _, _ in SEEDED} == set(bugs.BUGS)
-    assert set(TRAPS) - {""} == set(bugs.TRAPS)
+    assert set(TRAPS) - {""} | {"slow_apply"} == set(bugs.TRAPS)  # which two_leaders uses

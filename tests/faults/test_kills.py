@@ -28,7 +28,7 @@ RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 pytestmark = pytest.mark.fault
 
 
-def killed(one: World, times: int, seed: int, longest: float = 1.1) -> dict[str, Any]:
+def killed(one: World, times: int, seed: int, longest: float = 0.8) -> dict[str, Any]:
     """Load, kills at random points, and peace again; answers figures. Every fifth kill comes while the hub is still starting."""
     chance = random.Random(seed)
     load = clients.Load(one.port, one.key, one.attempts)

@@ -22,10 +22,10 @@ from adapters import catalogue
 from demo import books, history, queues, webhook
 from demo.child import Child
 from demo.evidence import Attempt, Received
+from hub.evidence import collect
 from master.sqlite.store import SqliteStore
 from routes import access, receive, setup
 from tests import services
-from tests.faults.collect import collect
 from tests.services import Heard, Receiver
 
 LAKE = """
@@ -68,12 +68,14 @@ class Log:
 class World:
     """`home` is the hub's; `attempts` is the clients' log. A `broker` is the URL of a RabbitMQ: BOSS and ODS are then there too."""
 
-    def __init__(self, tmp: Path, zygote: Child, receiver: Receiver, broker: str | None = None) -> None:
+    def __init__(self, tmp: Path, zygote: Child, receiver: Receiver, broker: str | None = None, hooks: Mapping[str, str] | None = None) -> None:
+        """`hooks`: more subscribers of everything, name -> URL."""
         self.tmp, self.zygote, self.receiver, self.broker = tmp, zygote, receiver, broker
         self.home, self.port = tmp / "home", services.free_port()
         self.telco, self.drops = tmp / "telco", tmp / "drops"
         for folder in (self.home, self.telco, self.drops):
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
+        self.hooks = dict(hooks or {})
         self.attempts: list[Attempt] = []
         self.log = Log()
         self.pid: int | None = None
@@ -81,6 +83,7 @@ class World:
         self.refuse: Callable[[str, list[books.Arrival]], bool] = lambda _name, _arrivals: False
         receiver.answer = self._answer
         self.routes: dict[str, Any] = {**ROUTES, "care": {"retry": RETRY, "batch": 20}, **({"ods": {"retry": RETRY}} if broker else {})}
+        self.routes |= {name: {**ROUTES["lake"], "to": f"lake/{name}"} for name in self.hooks}
         self._write()
         store = SqliteStore(self.home / "mastercopy.db")
         self.key = access.make(store.keys, "crm", receive.now())
@@ -90,12 +93,16 @@ class World:
         """The instance: two hooks at our receiver, a folder of ours, files of ours."""
         lake = self.home / "adapters" / "lake"
         lake.mkdir(parents=True)
-        (lake / "manifest.yaml").write_text(LAKE)
+        manifest = yaml.safe_load(LAKE)
+        for name in self.hooks:
+            manifest["sinks"][name] = manifest["sinks"]["hook"]
+        (lake / "manifest.yaml").write_text(yaml.safe_dump(manifest, allow_unicode=True))
         ods = (catalogue.PACKAGED / "ods" / "outbound.yaml").read_text()
         (lake / "outbound.yaml").write_text(ods.replace("ods-changes", "lake-changes"))
         (self.home / "routes").mkdir()
-        for name, route in ROUTES.items():
-            (self.home / "routes" / f"{name}.yaml").write_text(yaml.safe_dump({"route": name, **route}))
+        for name, route in self.routes.items():
+            if "to" in route:
+                (self.home / "routes" / f"{name}.yaml").write_text(yaml.safe_dump({"route": name, **route}))
         hook = f"http://127.0.0.1:{self.receiver.port}"
         files = {"path": str(self.telco), "interval": "50ms", "settle": "40ms"}
         systems: dict[str, Any] = {
@@ -104,6 +111,8 @@ class World:
             "lake": {"sinks": {"hook": {"endpoint": {"url": f"{hook}/lake"}}, "drop": {"endpoint": {"path": str(self.drops)}}}},
             "care": {"sinks": {"webhook": {"endpoint": {"url": f"{hook}/care", "allow_loopback": True, "secret": "env:CARE_SECRET"}}}},
         }
+        for name, url in self.hooks.items():
+            systems["lake"]["sinks"][name] = {"endpoint": {"url": url}}
         if self.broker:
             quick = {"url": self.broker, "kind": "classic"}
             systems["boss"] = {"feeds": {"instances": {"endpoint": quick}}}
@@ -197,7 +206,8 @@ class World:
         os.environ["CARE_SECRET"] = SECRET
         store = SqliteStore(self.home / "mastercopy.db")
         try:
-            return history.judge(self.attempts, self.received(), collect(store, setup.load(self.home)))
+            configured = setup.load(self.home)
+            return history.judge(self.attempts, self.received(), collect(store, [configured.outbound(name) for name in configured.routes]))
         finally:
             store.close()
 
@@ -222,10 +232,10 @@ def zygote() -> Iterator[Child]:
 
 
 @contextlib.contextmanager
-def world(tmp: Path, forks: Child, broker: str | None = None, routes: Mapping[str, Any] | None = None) -> Iterator[World]:
+def world(tmp: Path, forks: Child, broker: str | None = None, hooks: Mapping[str, str] | None = None) -> Iterator[World]:
     """A world; its hub is not started yet. Nothing of it is left behind if all went well."""
     with services.receiver() as receiver:
-        one = World(tmp, forks, receiver, broker)
+        one = World(tmp, forks, receiver, broker, hooks)
         try:
             yield one
         finally:
