@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.machinery
+import importlib.util
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
-
-import cel
+from typing import TYPE_CHECKING, Any
 
 from schemas import errors
+
+if TYPE_CHECKING:
+    import cel
 
 _KNOWN = frozenset(
     {
@@ -26,6 +30,23 @@ _PART = re.compile(r"""\.\s*([A-Za-z_]\w*)|\[\s*["']([^"'\\]*)["']\s*\]""")
 _BOUND = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,")
 _PRESENT = re.compile(r"""\s*(\w+)\.(\w+)\s*!=\s*null\s*&&\s*\1\.\2\s*!=\s*(?:""|'')\s*""")
 _MEMO = 256  # verdicts that one condition remembers; those of codes and flags fit, and nothing grows
+
+
+def _compiled_part() -> Any:
+    """The library without its command line: importing the package whole loads terminal libraries for 0.7 s, in every process."""
+    package = importlib.util.find_spec("cel")
+    places = package.submodule_search_locations if package else None
+    found = importlib.machinery.PathFinder.find_spec("cel.cel", places)
+    if found is None or found.loader is None:
+        raise ImportError("the library common-expression-language is not installed")
+    if found.name not in sys.modules:  # it can be loaded once in a process: whoever imports the package finds it there
+        sys.modules[found.name] = importlib.util.module_from_spec(found)
+        found.loader.exec_module(sys.modules[found.name])
+    return sys.modules[found.name]
+
+
+if not TYPE_CHECKING:
+    cel = _compiled_part()
 
 _Names = tuple[str, ...]
 _Wanted = dict[str, Any]  # field -> what is wanted inside it; None: all of it

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import cel as library
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,8 +89,6 @@ def test_values_that_do_not_fit_are_said_so(text: str, row: dict[str, Any]) -> N
 @given(st.dictionaries(st.sampled_from(["A", "B", "C"]), st.sampled_from(["x", "", None, 1, True, 1.0]) | st.text(max_size=3)))
 def test_remembered_verdicts_are_the_librarys(row: dict[str, Any]) -> None:
     """1, 1.0 and true are one key of a dict, but not one value."""
-    import cel as library
-
     assert REMEMBERING(row) is library.evaluate('row.A == "x" || row.A == true', {"row": {"A": row.get("A")}})
 
 
