@@ -53,11 +53,13 @@ def list_(
     """What could not be used, newest first: where, why, and what to do about it. Settled letters only with --state."""
     from hub import reach
     from routes import trace
+    from schemas import personal
 
+    veil = personal.Veil()  # a subscriber's own words may hold anything
     filters = _filters(stage, code, source, feed, subscription, fingerprint)
     with reach.reading(home) as store:
         if groups:
-            output.rows(store.letters.groups(limit), _GROUP, form, lang, "no dead letters")
+            output.rows(veil.tree(store.letters.groups(limit)), _GROUP, form, lang, "no dead letters")
             return
         found = [
             letter
@@ -66,7 +68,7 @@ def list_(
         ]
         newest = sorted(found, key=lambda letter: -letter.id)[:limit]
         rows = [trace.letter_row(letter) | {"from": letter.subscription or f"{letter.source}/{letter.feed}"} for letter in newest]
-    output.rows(rows, _LETTER, form, lang, "no dead letters")
+    output.rows(veil.tree(rows), _LETTER, form, lang, "no dead letters")
 
 
 @dead.command("show")

@@ -24,7 +24,7 @@ systems:
   care:
     sinks: {{webhook: {{endpoint: {{url: "http://127.0.0.1:{port}/hook", secret: env:CARE_WEBHOOK_SECRET, allow_loopback: true}}}}}}
 routes:
-  care: {{mode: history, batch: 1, concurrency: 1, retry: {{first: 60s, longest: 60s, give_up: 72h}}}}
+  care: {{batch: 1, concurrency: 1, retry: {{first: 60s, longest: 60s, give_up: 72h}}, {route}}}
 """
 
 
@@ -104,11 +104,11 @@ def soon(true: Callable[[], Any], seconds: float = 15.0) -> Any:
 
 
 @contextlib.contextmanager
-def running(home: Path) -> Iterator[Instance]:
+def running(home: Path, route: str = "mode: history") -> Iterator[Instance]:
     """A hub in this process."""
     subscriber = Subscriber()
     home.mkdir(parents=True, exist_ok=True)
-    (home / "hub.yaml").write_text(HUB.format(port=subscriber.port), encoding="utf-8")
+    (home / "hub.yaml").write_text(HUB.format(port=subscriber.port, route=route), encoding="utf-8")
     try:
         with run.Hub(Settings(home=home, port=0, workers=1, free_limit=0)) as hub:
             yield Instance(hub, home, subscriber)
