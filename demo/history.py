@@ -188,8 +188,9 @@ def _skipped(store: Store) -> Iterator[Finding]:
     """Where apply has been, nothing is left behind."""
     settled = {row["message"]: _sum(row) for row in store.settled}
     for row in store.inbox:
-        if row.get("passed") and settled.get(row["id"], 0) < row["records"]:
-            yield Finding("skipped", f"message {row['id']} of {row['source']}: {settled.get(row['id'], 0)} of {row['records']} records settled")
+        done = settled.get(row["id"], 0)
+        if row.get("passed") and done < row["records"]:
+            yield Finding("skipped", f"message {row['id']} of {row['source']}: {done} of {row['records']} records settled")
 
 
 def _tallies(store: Store) -> Iterator[Finding]:

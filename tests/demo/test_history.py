@@ -87,7 +87,13 @@ def sound() -> World:
             settled(6, applied=2),
             settled(7, applied=1),
         ],
+        "lanes": [
+            {"source": "crm/customers", "accepted": 6, "applied": 4, "unchanged": 1, "stale": 0, "dead": 0, "resolved": 1},
+            {"source": "billing/accounts", "accepted": 3, "applied": 3, "unchanged": 0, "stale": 0, "dead": 0, "resolved": 0},
+        ],
     }
+    for row in inbox:
+        row["passed"] = True
     pairs = [(str(row["golden_id"]), int(str(row["version"]))) for row in changes]
     skipped = {("A", 2), ("C", 1)}
     ods = [Received("ods", golden, version, f"{golden}{version}") for golden, version in pairs]
@@ -131,6 +137,7 @@ def test_a_conflict_over_a_queue_is_parked_without_its_id() -> None:
     assert world.judge().lost == 1
     world.rows["inbox"].append(world.rows["inbox"][0] | {"id": 8, "message_id": None, "digest": "dx"})
     world.rows["settled"].append(settled(8, dead=1))
+    world.rows["lanes"][0].update(accepted=7, dead=1)
     world.rows["dead"].append({"id": 3, "stage": "receive", "state": "dead", "message": 8, "row": 0, "subscription": None, "records": 1})
     report = world.judge()
     assert report.ok, report.lines()
@@ -193,6 +200,8 @@ SEEDED: dict[str, tuple[str, Spoil]] = {
     "stored and sent by nobody": ("unexpected", again("inbox", 0, id=9, message_id="ghost")),
     "stored once too often without an id": ("unexpected", again("inbox", 1, id=9)),
     "a part of a file stored once too often": ("unexpected", again("inbox", 6, id=9, message_id="f:000002")),
+    "apply's cursor passed a message": ("skipped", lambda world: world.rows["settled"].pop(2)),
+    "a feed's figures lost an update": ("violations", lambda world: world.rows["lanes"][0].update(applied=3)),
     "no unique key on the inbox": ("doubled", again("inbox", 0, id=9)),
     "a batch applied twice after a crash": ("effects", again("changes", 6, seq=8, version=3)),
     "both stored copies of one id applied": ("effects", both_applied),
@@ -244,6 +253,8 @@ def test_unsettled_records_are_pending_and_no_fault() -> None:
     """A hub that was stopped in the middle is behind, not wrong."""
     world = sound()
     world.rows["settled"].pop(2)
+    world.rows["inbox"][2]["passed"] = False
+    world.rows["lanes"][0].update(unchanged=0)
     report = world.judge()
     assert report.ok, report.lines()
     assert report.pending == 1

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from adapters import chunks, files, http
+from adapters import files, http, intake
 from hub import run
 from master import merge
 from master.sqlite import inbox, leader, leases, letters, subscriptions
@@ -33,14 +33,14 @@ _counts: dict[str, int] = {}
 _hub: run.Hub | None = None
 
 
-def bug(patch: Callable[[], None]) -> Callable[[], None]:
-    BUGS[patch.__name__] = patch
-    return patch
+def bug(seed: Callable[[], None]) -> Callable[[], None]:
+    BUGS[seed.__name__] = seed
+    return seed
 
 
-def trap(patch: Callable[[], None]) -> Callable[[], None]:
-    TRAPS[patch.__name__] = patch
-    return patch
+def trap(lay: Callable[[], None]) -> Callable[[], None]:
+    TRAPS[lay.__name__] = lay
+    return lay
 
 
 def apply(bug: str, trap: str, home: Path) -> None:
@@ -57,6 +57,11 @@ def up(hub: run.Hub, bug: str, trap: str) -> None:
     """The hub works: some traps need it."""
     global _hub  # noqa: PLW0603
     _hub = hub
+
+
+def patch(owner: Any, name: str, new: Any) -> None:
+    """Put something else in its place."""
+    setattr(owner, name, new)
 
 
 def die(name: str, after: int = 1) -> None:
@@ -76,11 +81,17 @@ def crash_around_append() -> None:
     """The hub dies after the commit, before anybody is told."""
     old = receive.GroupCommit._commit
 
-    def commit(self: receive.GroupCommit, group: list[Any]) -> None:
-        quiet = [replace(waiting, done=lambda answers, tell=waiting.done: (die("append", 10), tell(answers))) for waiting in group]
-        old(self, quiet)
+    def told_late(tell: Callable[[Any], None]) -> Callable[[Any], None]:
+        def done(answers: Any) -> None:
+            die("append", 10)
+            tell(answers)
 
-    receive.GroupCommit._commit = commit  # type: ignore[method-assign]
+        return done
+
+    def commit(self: receive.GroupCommit, group: list[Any]) -> None:
+        old(self, [replace(waiting, done=told_late(waiting.done)) for waiting in group])
+
+    patch(receive.GroupCommit, "_commit", commit)
 
 
 @bug
@@ -100,7 +111,7 @@ def acknowledged_before_commit() -> None:
             store.append(waiting.messages, 0)
         self._committed()
 
-    receive.GroupCommit._commit = commit  # type: ignore[method-assign]
+    patch(receive.GroupCommit, "_commit", commit)
 
 
 @trap
@@ -115,7 +126,7 @@ def failing_appends() -> None:
             raise sqlite3.OperationalError("database or disk is full")
         return found
 
-    inbox.Inbox._append = append  # type: ignore[method-assign]
+    patch(inbox.Inbox, "_append", append)
 
 
 @bug
@@ -129,13 +140,13 @@ def failed_commit_taken_for_success() -> None:
         except errors.Retry:
             return [Receipt(10**9 + time.time_ns() % 10**9 + number) for number in range(len(messages))]
 
-    inbox.Inbox.append = append  # type: ignore[method-assign]
+    patch(inbox.Inbox, "append", append)
 
 
 @bug
 def no_unique_message_ids() -> None:
     """Ids are neither looked up nor unique."""
-    inbox.Inbox._before = lambda *_: None  # type: ignore[method-assign,assignment]
+    patch(inbox.Inbox, "_before", lambda *_: None)
     old = SqliteStore.__init__
 
     def init(self: SqliteStore, path: Path) -> None:
@@ -143,19 +154,19 @@ def no_unique_message_ids() -> None:
         with self._database.write() as writer:
             writer.execute("DROP INDEX IF EXISTS inbox_message")
 
-    SqliteStore.__init__ = init  # type: ignore[method-assign]
+    patch(SqliteStore, "__init__", init)
 
 
 @trap
 def crash_within_a_file() -> None:
     """The hub dies while a file's chunks are being stored."""
-    old = chunks.intake.hand_over
+    old = intake.hand_over
 
-    def hand_over(*args: Any) -> bool:
+    def hand_over(*args: Any) -> Any:
         die("file", 2)
         return old(*args)
 
-    chunks.intake.hand_over = hand_over
+    patch(intake, "hand_over", hand_over)
 
 
 @bug
@@ -168,7 +179,7 @@ def file_moved_before_it_is_stored() -> None:
         time.sleep(0.1)
         old(self, door, stop, entry, beside, copy)
 
-    files.FileSource._read = read  # type: ignore[method-assign]
+    patch(files.FileSource, "_read", read)
 
 
 @bug
@@ -184,7 +195,7 @@ def lost_update_of_tallies() -> None:
         self._database.run(lambda writer: writer.executemany(f"UPDATE lane SET ({names}) = (?, ?, ?, ?, ?) WHERE id = ?", before))
         return found
 
-    inbox.Inbox.append = append  # type: ignore[method-assign]
+    patch(inbox.Inbox, "append", append)
 
 
 # -- applying
@@ -198,7 +209,7 @@ def mark_past_a_record() -> None:
     def pending(self: inbox.Inbox, place: int, after: int, limit: int, size: int) -> Any:
         return [stored for stored in old(self, place, after, limit, size) if stored.id % 17]
 
-    inbox.Inbox.pending = pending  # type: ignore[method-assign]
+    patch(inbox.Inbox, "pending", pending)
 
 
 @bug
@@ -210,13 +221,13 @@ def record_dropped() -> None:
         if one.failure is None:
             old(self, one)
 
-    merge.Merge._row = row  # type: ignore[method-assign]
+    patch(merge.Merge, "_row", row)
 
 
 @bug
 def dead_letter_not_written() -> None:
     """It is counted, and not kept."""
-    letters.bury = lambda *_: None
+    patch(letters, "bury", lambda *_: None)
 
 
 @bug
@@ -235,9 +246,9 @@ def applied_twice() -> None:
     def always(self: merge.Merge, golden: Any, own: bytes, origin: Any) -> str:
         return self._version(golden, "update", {}, own, origin) if golden.live else changed(self, golden, own, origin)
 
-    applying.Apply._write = write  # type: ignore[method-assign]
-    merge.Merge._candidate = blind  # type: ignore[method-assign]
-    merge.Merge._changed = always  # type: ignore[method-assign]
+    patch(applying.Apply, "_write", write)
+    patch(merge.Merge, "_candidate", blind)
+    patch(merge.Merge, "_changed", always)
 
 
 @trap
@@ -249,7 +260,7 @@ def crash_within_a_slice() -> None:
         die("slice", 15)
         old(*args)
 
-    leader._settle = settle
+    patch(leader, "_settle", settle)
 
 
 @bug
@@ -261,7 +272,7 @@ def marks_in_a_transaction_of_their_own() -> None:
         self._database.run(rows.write)
         self._database.run(lambda writer: leader._settle(writer, effects, marks, at))
 
-    leader.Leader.write = write  # type: ignore[method-assign]
+    patch(leader.Leader, "write", write)
 
 
 @bug
@@ -288,7 +299,7 @@ def versions_from_a_stale_read() -> None:
         def __getattr__(self, name: str) -> Any:
             return getattr(self._before if name in ("sources", "matches", "members") else self._now, name)
 
-    leader.Leader.reads = reads  # type: ignore[method-assign,assignment]
+    patch(leader.Leader, "reads", reads)
 
 
 @trap
@@ -300,7 +311,7 @@ def slow_apply() -> None:
         time.sleep(0.02)
         old(self, part)
 
-    applying.Apply._carry_out = carry_out  # type: ignore[method-assign]
+    patch(applying.Apply, "_carry_out", carry_out)
 
 
 @trap
@@ -322,15 +333,15 @@ def two_leaders() -> None:
         threading.Thread(target=take_over, daemon=True).start()
         old(self, stop)
 
-    applying.Apply.run = run_  # type: ignore[method-assign]
+    patch(applying.Apply, "run", run_)
     slow_apply()
 
 
 @bug
 def no_fence() -> None:
     """Nobody asks whose lease it is."""
-    leases.check = lambda *_: None
-    applying.Apply.forget = lambda _: None  # type: ignore[method-assign,assignment]
+    patch(leases, "check", lambda *_: None)
+    patch(applying.Apply, "forget", lambda _: None)
 
 
 # -- delivering
@@ -360,7 +371,7 @@ def crash_before_a_send() -> None:
         die("send", 12)
         old(self, batch, step)
 
-    lane.Lane._deliver = deliver  # type: ignore[method-assign]
+    patch(lane.Lane, "_deliver", deliver)
 
 
 @bug
@@ -376,7 +387,7 @@ def mark_moved_before_the_send() -> None:
         step.settled += first.settled
         old(self, batch, Step())
 
-    lane.Lane._deliver = deliver  # type: ignore[method-assign]
+    patch(lane.Lane, "_deliver", deliver)
 
 
 @bug
@@ -387,7 +398,7 @@ def reader_skips_a_change() -> None:
     def changes(self: subscriptions.Subscriptions, after: int, limit: int) -> Any:
         return [each for each in old(self, after, limit) if each[1].seq % 23]
 
-    subscriptions.Subscriptions.changes = changes  # type: ignore[method-assign]
+    patch(subscriptions.Subscriptions, "changes", changes)
 
 
 @trap
@@ -399,7 +410,7 @@ def slow_sends() -> None:
         time.sleep(0.02 * (batch.items[0].seq % 4))
         old(self, batch)
 
-    http.WebhookSink.send = send  # type: ignore[method-assign]
+    patch(http.WebhookSink, "send", send)
 
 
 @bug
@@ -411,13 +422,13 @@ def one_key_on_two_lanes() -> None:
         found = old(self, golden, change)
         return replace(found, golden=change.seq) if found else None
 
-    delivery.Reader._project = project  # type: ignore[method-assign]
+    patch(delivery.Reader, "_project", project)
 
 
 @bug
 def later_change_before_the_refused_one() -> None:
     """A refused key is parked, and its later changes go on."""
-    parking.Parking.__contains__ = lambda *_: False  # type: ignore[method-assign,assignment]
+    patch(parking.Parking, "__contains__", lambda *_: False)
 
 
 @trap
@@ -431,10 +442,10 @@ def crash_with_open_positions() -> None:
         if settlement.settled and name == "lake":
             die("open", 3)
 
-    subscriptions.Subscriptions.settle = settle  # type: ignore[method-assign]
+    patch(subscriptions.Subscriptions, "settle", settle)
 
 
 @bug
 def settled_ranges_too_far() -> None:
     """Whatever was read counts as settled."""
-    ledger.Ledger._ranges = lambda self, mark: [(mark + 1, self._head)]  # type: ignore[method-assign]
+    patch(ledger.Ledger, "_ranges", lambda self, mark: [(mark + 1, self._head)])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from demo import crm
 from demo.child import ROOT, Child
 from tests.faults import clients
 from tests.faults.world import world
@@ -68,7 +69,7 @@ def test_a_killed_hub_leaves_no_process_behind(tmp_path: Path, forks: Child) -> 
         one.start()
         one.ready()
         attempt = clients.drop(one.telco, "large.csv", clients.rows(0, 3000, 20), one.attempts)
-        large = clients.crm.push("customers", [clients.customer(number, 1) for number in range(400)], "large")
+        large = crm.push("customers", [clients.customer(number, 1) for number in range(400)], "large")
         clients.Client(one.port, one.key, one.attempts).send(large)
         one.quiet()
         assert clients.told(one.telco, "large.csv", attempt, one.attempts)

@@ -87,7 +87,8 @@ def later(url: str, journal: Journal, seed: int, stop: Any) -> None:
 def peace(one: World, ods: queues.Ods) -> None:
     """The broker has handed everything on: what BOSS sent is stored and out, and ODS has what the hub sent."""
     sent = {attempt.message_id for attempt in one.attempts if attempt.source == "boss/instances"}
-    services.wait_for(lambda: one.query("SELECT count(*) FROM inbox i JOIN lane l ON l.id = i.lane WHERE l.source = 'boss'") == [(len(sent),)], 60)
+    stored = "SELECT count(*) FROM inbox i JOIN lane l ON l.id = i.lane WHERE l.source = 'boss'"
+    services.wait_for(lambda: one.query(stored) == [(len(sent),)], 60, "the last of BOSS's messages")
     one.quiet()
     (delivered,) = one.query("SELECT delivered FROM subscription WHERE name = 'ods'")[0]
     services.wait_for(lambda: len({entry.event_id for entry in one.received() if entry.subscription == "ods"}) >= delivered, 60, "ODS")
@@ -130,6 +131,7 @@ def test_a_hub_killed_two_hundred_times_keeps_its_promise(tmp_path: Path, forks:
         report = check(one, figures)
         today = datetime.datetime.now(tz=datetime.UTC).date()
         found = {"test": "kills", "date": str(today), "cores": os.cpu_count(), "python": platform.python_version(), **figures}
-        kept = {name: getattr(report, name) for name in (*history.FAULTS, "attempted", "acknowledged", "unknown", "recovered", "stored", "delivered")}
+        names = (*history.FAULTS, "attempted", "acknowledged", "unknown", "recovered", "stored", "delivered")
+        kept = {name: getattr(report, name) for name in names}
         RESULTS.mkdir(parents=True, exist_ok=True)
         (RESULTS / f"{today}-kills.json").write_text(json.dumps(found | kept, indent=1) + "\n")

@@ -68,7 +68,7 @@ class Log:
 class World:
     """`home` is the hub's; `attempts` is the clients' log. A `broker` is the URL of a RabbitMQ: BOSS and ODS are then there too."""
 
-    def __init__(self, tmp: Path, zygote: Child, receiver: Receiver, broker: str | None = None, hooks: Mapping[str, str] | None = None) -> None:
+    def __init__(self, tmp: Path, zygote: Child, receiver: Receiver, broker: str | None, hooks: Mapping[str, str] | None) -> None:
         """`hooks`: more subscribers of everything, name -> URL."""
         self.tmp, self.zygote, self.receiver, self.broker = tmp, zygote, receiver, broker
         self.home, self.port = tmp / "home", services.free_port()
@@ -121,10 +121,8 @@ class World:
 
     def _answer(self, heard: Heard) -> tuple[int, dict[str, str], bytes]:
         name = heard.path.strip("/")
-        if name == "care":
-            arrivals = webhook.arrivals(heard.body)
-        else:
-            arrivals = queues.arrivals(orjson.dumps(orjson.loads(heard.body)["changes"]))
+        told = heard.body if name == "care" else orjson.dumps(orjson.loads(heard.body)["changes"])
+        arrivals = webhook.arrivals(told) if name == "care" else queues.arrivals(told)
         if self.refuse(name, arrivals):
             return 422, {}, b"refused"
         self.log.take(name, arrivals)

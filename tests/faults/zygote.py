@@ -7,7 +7,9 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from config.settings import Settings
 from hub import run
@@ -55,7 +57,7 @@ def ended(pid: int) -> bool:
 
 def main() -> None:
     """One question a line, one answer a line, until the input ends; then no child outlives it."""
-    known = {"start": start, "reap": reap, "ended": ended}
+    known: dict[str, Callable[..., Any]] = {"start": start, "reap": reap, "ended": ended}
     for line in sys.stdin:
         question = json.loads(line)
         try:
