@@ -46,7 +46,7 @@ def content(desk: Desk) -> dict[str, list[tuple[Any, ...]]]:
     return {table: sorted(desk.store.views.dump(table, columns), key=repr) for table, columns in TABLES.items()}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(history=histories.ROWS, early=CORRECTED, cuts=st.lists(st.integers(1, 29), max_size=6))
 @example(  # a record takes another match key in the slice in which a stranger brings that key, or the one that was given up
     history=[[record("1", {"name": "a"}, match="M")], [record("1", {"name": "b"}, match="N")], [record("2", {"name": "c"}, match="N")],
@@ -67,7 +67,7 @@ def test_any_cut_gives_the_same_master_copy(engine: str, history: list[list[Cand
     assert found[0] == found[1] == found[2]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(history=histories.ROWS, early=CORRECTED)
 def test_the_master_copy_is_what_the_model_says(engine: str, history: list[list[Candidate]], early: list[int]) -> None:
     """Golden states by rank, versions dense, order guard, tombstones, references: as a model of sixty lines computes them."""

@@ -26,7 +26,12 @@ PLANS = {
     leader.READ_MEMBERS: ["SCAN j", "SEARCH s USING INDEX source_record_golden (golden=?)"],
     leader.READ_BODIES: ["SCAN j", "SEARCH c USING INTEGER PRIMARY KEY"],
     inbox.PENDING: ["SEARCH l USING INTEGER PRIMARY KEY", "SEARCH i USING INDEX inbox_lane (lane=? AND id>?)"],
-    subscriptions.CHANGES: ["SEARCH c USING INTEGER PRIMARY KEY (rowid>?)", "SEARCH g USING INTEGER PRIMARY KEY"],
+    subscriptions.CHANGES: [
+        "CO-ROUTINE c",
+        "SEARCH change USING INTEGER PRIMARY KEY (rowid>?)",
+        "SCAN c",
+        "SEARCH g USING INTEGER PRIMARY KEY",
+    ],
     subscriptions.CHANGES_OF: [
         "SEARCH g USING INTEGER PRIMARY KEY",
         "SEARCH c USING INDEX change_golden (golden=? AND rowid>? AND rowid<?)",
@@ -38,7 +43,7 @@ PLANS = {
 
 @pytest.mark.parametrize("query", list(PLANS), ids=lambda text: " ".join(text.split())[:60])
 def test_a_query_of_every_slice_uses_its_index(tmp_path: Path, query: str) -> None:
-    """No table is scanned but the list of what is asked for."""
+    """No table is scanned; what is (j, c) are the lists of what is asked for."""
     engines.sqlite(tmp_path).close()
     connection = sqlite3.connect(tmp_path / "mastercopy.db")
     values = ["[]", "", "", "", ""][: max((int(number) for number in re.findall(r"\?(\d)", query)), default=query.count("?"))]

@@ -46,15 +46,18 @@ records:
 def system(
     *, feed: Mapping[str, Any] | None = None, inbound: bytes = INBOUND, outbound: bytes = OUTBOUND, **files: bytes
 ) -> catalogue.System:
-    """`peer` with the feed `peer/in` and the sink `peer/out`; `feed` are further keys of the feed."""
+    """`peer` with the feeds `peer/in` and `peer/live`, alike, and the sink `peer/out`.
+
+    `feed` are further keys of the feeds, `files` Python by its module's name, and `schema`.
+    """
     text = {
         "system": "peer",
-        "feeds": {"in": {"over": "http", "format": {"kind": "json"}, "mapping": "inbound.yaml", **(feed or {})}},
+        "feeds": {name: {"over": "http", "format": {"kind": "json"}, "mapping": "inbound.yaml", **(feed or {})} for name in ("in", "live")},
         "sinks": {
             "out": {"over": "http", "endpoint": {"url": "https://x.example/"}, "format": {"kind": "json"}, "mapping": "outbound.yaml"}
         },
     }
-    named = {f"{name}.py": content for name, content in files.items()}
+    named = {"own.schema.json" if name == "schema" else f"{name}.py": content for name, content in files.items()}
     found = {"inbound.yaml": inbound, "outbound.yaml": outbound, **named, "manifest.yaml": json.dumps(text).encode()}
     return catalogue.System("peer", found, manifest.parse(found, "peer"), Path())
 

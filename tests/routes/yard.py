@@ -33,9 +33,12 @@ class Yard:
         """A reader, as after a restart."""
         fence = self.store.leases.take("reader:peer", "the tests", 0, SOON, force=True)
         assert fence is not None
-        tools = Tools(self.store, Tail(self.store.subscriptions), lambda: self.now, lambda: self.dice())
+        tools = Tools(self.store, Tail(self.store.subscriptions), lambda: self.now, self._throw)
         self.reader = Reader(self.outbound, [self.receiver] * self.outbound.route.concurrency, fence, 1, tools)
         return self.reader
+
+    def _throw(self) -> float:
+        return self.dice()
 
     def change(self, key: str, *, source: str = "crm", match: str | None = None, **state: Any) -> int:
         """A change of a customer; answers its position."""
