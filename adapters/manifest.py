@@ -200,7 +200,7 @@ def _endpoint(
         endpoint = fields.noted(wrong, lambda: fields.read(kinds[rest["over"]], section, at))
         if endpoint is not None:
             fields.noted(wrong, lambda: _sense(endpoint, at))
-    if rest.get("over") not in kinds:
+    if str(rest.get("over")) not in kinds:
         rest["over"] = next(iter(kinds))
     for key in ("mapping", "schema"):
         if isinstance(rest.get(key), str):

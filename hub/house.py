@@ -103,7 +103,7 @@ def _systems(house: House, doc: marked.Marked | None) -> None:
     own = sorted((house.home / ADAPTERS).glob(f"*/{manifest.FILE}")) if house.home else []
     for path in own:
         name = path.parent.name
-        if name not in in_use:
+        if house.settled and name not in in_use:
             place = errors.Place(f"{ADAPTERS}/{name}/{manifest.FILE}", 1)
             house.findings.add("MC015", place, f"the system {name!r} is not named in hub.yaml")
 
@@ -140,6 +140,6 @@ def _routes(house: House, doc: marked.Marked | None) -> None:
             place = doc.place("routes", number if isinstance(asked, list) else name)
             house.findings.add("MC012", place, f"no route {name!r}", fields.nearest(name, found))
     for name, path in found.items():
-        if house.home and path.is_relative_to(house.home) and name not in named:
+        if house.home and house.settled and path.is_relative_to(house.home) and name not in named:
             house.findings.add("MC311", errors.Place(f"{ROUTES}/{name}.yaml", 1), f"the route {name!r} is not named in hub.yaml")
             house.routes[name] = (path, {})

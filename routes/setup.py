@@ -110,10 +110,20 @@ def document(home: Path | None) -> marked.Marked | None:
         for key in doc.data
         if key not in ("systems", "routes")
     ]
-    for key, kinds in (("systems", dict), ("routes", (list, dict))):
-        if not isinstance(doc.data.get(key) or {}, kinds):
-            hint = "systems: {NAME: {}}" if key == "systems" else "routes: [NAME, ...]"
-            wrong.append(errors.Misconfigured(f"{key} has names below it", place=doc.place(key), value=doc.data[key], hint=hint))
+    wrong += [*_misnamed(doc, "systems", (dict,)), *_misnamed(doc, "routes", (list, dict))]
     if wrong:
         raise errors.together(wrong)
     return doc
+
+
+def _misnamed(doc: marked.Marked, key: str, kinds: tuple[type, ...]) -> list[errors.Misconfigured]:
+    """What is wrong with a section of names: a list of them, or a value with keys for each."""
+    hint = "routes: [NAME, ...], or routes: {NAME: {...}}" if list in kinds else "systems: {NAME: {...}}"
+    section: Any = doc.data.get(key) or {}
+    if not isinstance(section, kinds):
+        return [errors.Misconfigured(f"{key} has names below it", place=doc.place(key), value=section, hint=hint)]
+    named = isinstance(section, dict)
+    found: list[tuple[str | int, Any]] = [*(section.items() if named else enumerate(list(section)))]
+    strange = [(name, value) for name, value in found if not isinstance(value, (dict, type(None)) if named else str)]
+    detail = f"not a name in {key}, or not its values"
+    return [errors.Misconfigured(detail, place=doc.place(key, name), value=value, hint=hint) for name, value in strange]

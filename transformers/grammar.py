@@ -45,7 +45,7 @@ def _record(draft: Draft, data: Any, at: At) -> rules.Record | None:
     words, required = (_OUTBOUND, (head, "fields")) if draft.outbound else (_INBOUND, (head, "key", "fields"))
     draft.known(data, at, words, required=required)
     kind, of = str(data.get(head) or ""), str(data.get("of") or "")
-    draft.target = None if draft.outbound else _target(draft, kind, (*at, head))
+    draft.target = _target(draft, kind, (*at, head)) if head in data and not draft.outbound else None
     if of:
         _target(draft, of, (*at, "of"))
     fields = _fields(draft, data, at)
@@ -68,8 +68,7 @@ def _record(draft: Draft, data: Any, at: At) -> rules.Record | None:
 def _target(draft: Draft, entity: str, at: At) -> targets.Target | None:
     if entity in canonical.entity_names():
         return targets.Target(entity)
-    if entity:
-        draft.wrong(at, f"there is no entity {entity!r}", nearest(entity, canonical.entity_names()))
+    draft.wrong(at, f"there is no entity {entity!r}", nearest(entity, canonical.entity_names()))
     return None
 
 

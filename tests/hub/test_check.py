@@ -85,6 +85,8 @@ SEEDS = [
     Seed("MC013", "hub.yaml", "crm: {}", "crm: {feeds: {custmers: {limit: 1MB}}}", "custmers", "systems.crm.feeds.custmers", "'customers'"),
     Seed("MC014", "hub.yaml", "routes:", "route:", "route:", "route", "systems, routes"),
     Seed("MC014", "hub.yaml", "systems: {crm: {}}", "systems: crm", "systems: crm", "systems", "NAME"),
+    Seed("MC014", "hub.yaml", "routes: [care]", "routes: [care, 7]", "routes:", "routes[1]", "NAME", system="care"),
+    Seed("MC014", "hub.yaml", "crm: {}", "crm: 7", "systems:", "systems.crm", "NAME"),
     Seed("MC015", "adapters/shop/manifest.yaml", "*", "system: shop\n", "system: shop", "", "hub.yaml", system="crm"),
     # manifests, formats, schemas
     Seed("MC101", MANIFEST, "limit:", "limits:", "limits:", f"{FEED}.limits", "'limit'"),
