@@ -21,5 +21,9 @@ def pack(public: str) -> bytes:
 
 def unpack(stored: bytes) -> str:
     """The public form of 16 stored bytes."""
-    text = stored.hex()
+    return hyphened(stored.hex())
+
+
+def hyphened(text: str) -> str:
+    """The public form of 32 hex digits."""
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -14,7 +14,7 @@ from master import ids, loading
 from master.merge import Merge, Rules
 from master.records import Row
 from master.store import Attempted, Fence, Lane, Store
-from routes import pool
+from routes import pace, pool
 from routes.inbound import Decoded, Inbound
 from routes.pool import DecodePool
 from schemas import errors
@@ -28,6 +28,7 @@ _LARGE_AHEAD = 4  # chunks of a lane that are decoded while the leader merges
 _LIVE_SLICE = 0.050  # seconds for one slice while live appends come in; the writer is held for about a third of it
 _SLICE = 0.200
 _LARGEST = 20_000  # rows in one slice
+_FULL = 200  # rows; a slice of this size is followed by the next at once
 _TURN = 2_000  # rows of one lane before the next lane's turn, while several have work
 
 
@@ -120,23 +121,26 @@ class Apply:
         """Work until `stop` is set. Raises `FenceLost` when another process leads."""
         while not stop.is_set():
             self._bell.clear()
-            if not self.step():
+            rows = self.step()
+            if rows is None:
                 self._bell.wait(0.5)  # the bell may be lost: look anyway
+            else:
+                pace.rest(rows, _FULL, stop)
 
-    def step(self) -> bool:
-        """One slice; False when there was nothing to do."""
+    def step(self) -> int | None:
+        """One slice; answers how many rows it had, None when there was nothing to do."""
         if self._changed:
             self._changed = False
             self.forget()
         self._read_ahead()
         part = self._slice()
         if not part.marks:
-            return False
+            return None
         started = time.perf_counter()
         self._attempt(part)
         self._measure(len(part.rows), time.perf_counter() - started)
         self._applied(part.revisions)
-        return True
+        return len(part.rows)
 
     def _attempt(self, part: _Slice) -> None:
         """Note what is begun, so that a record that ends the process is found: its messages go record by record at the next start."""
@@ -172,7 +176,6 @@ class Apply:
             self.forget()
             raise
         except Exception as error:
-            log.exception("a slice failed", rows=len(part.rows))
             if len(part.rows) > 1:
                 middle = len(part.rows) // 2
                 self._carry_out(part.until(middle))
@@ -181,6 +184,7 @@ class Apply:
             if not part.rows or part.rows[0].failure is not None:
                 self.forget()
                 raise
+            log.exception("a record breaks the merge", message=part.rows[0].message, row=part.rows[0].number)
             self._write(part.failed(f"{type(error).__name__}: {error}"))
 
     def forget(self) -> None:

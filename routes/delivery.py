@@ -12,6 +12,7 @@ import structlog
 
 from adapters.contract import Sink
 from master.store import Fence, Settlement, Store
+from routes import pace
 from routes.lane import Lane
 from routes.ledger import Ledger, Trail
 from routes.outbound import Outbound, Outgoing
@@ -81,8 +82,11 @@ class Reader:
         try:
             while not stop.is_set() and self._error is None:
                 self._bell.clear()
+                before = self.ledger.head
                 if not self._round():
                     self._bell.wait(self._pause())
+                else:
+                    pace.rest(self.ledger.head - before, _READ, stop)
             if self._error is not None:
                 raise self._error
         except BaseException as error:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
-from master.sqlite import letters, packing
+from master.sqlite import bulk, letters, packing
 from master.sqlite.database import Database
 from master.store import Lane
 from schemas import errors
@@ -60,7 +60,7 @@ class Inbox:
             tally[0] += message.records
             rows.append(_row(place, lane, message, digest, at))
             answers.append(Receipt(place))
-        writer.executemany(INSERT, rows)
+        bulk.insert(writer, INSERT, rows)
         writer.executemany(
             "UPDATE lane SET accepted = accepted + ?, duplicate = duplicate + ? WHERE id = ?",
             [(accepted, duplicate, lane) for lane, (accepted, duplicate) in counts.items()],

@@ -10,7 +10,7 @@ import orjson
 
 from master import ids
 from master.records import Effects, Golden, SourceId, SourceRecord, Tally
-from master.sqlite import leases, letters
+from master.sqlite import bulk, leases, letters
 from master.sqlite.database import Database
 from master.store import Fence
 
@@ -162,18 +162,18 @@ class _Rows:
 
     def write(self, writer: sqlite3.Connection) -> None:
         """Into the tables."""
-        writer.executemany(WRITE_SOURCE, self._sources)
-        writer.executemany(WRITE_GOLDEN, self._goldens)
-        writer.executemany(WRITE_CHANGE, self._changes)
+        bulk.insert(writer, WRITE_SOURCE, self._sources)
+        bulk.insert(writer, WRITE_GOLDEN, self._goldens)
+        bulk.insert(writer, WRITE_CHANGE, self._changes)
         writer.executemany("DELETE FROM dangling WHERE entity = ? AND source = ? AND key = ?", self._arrived)
-        writer.executemany("INSERT OR IGNORE INTO dangling (entity, source, key, golden) VALUES (?, ?, ?, ?)", self._dangling)
+        bulk.insert(writer, "INSERT OR IGNORE INTO dangling (entity, source, key, golden) VALUES (?, ?, ?, ?)", self._dangling)
 
 
 def _settle(writer: sqlite3.Connection, effects: Effects, marks: Mapping[int, tuple[int, int]], at: int) -> None:
     first = effects.changes[0].seq if effects.changes else 0
     last = effects.changes[-1].seq if effects.changes else 0
     tallies = effects.tallies
-    writer.executemany(WRITE_SETTLED, [(m, t.applied, t.unchanged, t.stale, t.dead, first, last, at) for m, t in tallies.items()])
+    bulk.insert(writer, WRITE_SETTLED, [(m, t.applied, t.unchanged, t.stale, t.dead, first, last, at) for m, t in tallies.items()])
     lanes = _lanes_of(writer, list(tallies))
     sums: dict[int, Tally] = defaultdict(Tally)
     for message, tally in tallies.items():

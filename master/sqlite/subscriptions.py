@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -21,7 +22,12 @@ TALLIES = ("matched", "delivered", "superseded", "suppressed", "dead", "pending"
 OPEN = {"waiting": "pending", "dead": "dead"}  # states of a parked key, and where its records are counted
 PROGRESS = f"SELECT name, state, reason, mark, settled, failures, retry_at, {', '.join(TALLIES)} FROM subscription"
 CHANGE = "c.seq, c.entity, g.id, c.version, c.op, c.changed, c.state, c.source, c.message, c.row, c.at"
-CHANGES = f"SELECT {CHANGE}, c.golden FROM change c JOIN golden g ON g.n = c.golden WHERE c.seq > ? ORDER BY c.seq LIMIT ?"
+# One row that holds all: one step of the engine, and one parse, however many changes there are.
+CHANGES = """
+SELECT json_group_array(json_array(c.seq, c.entity, lower(hex(g.id)), c.version, c.op, json(CAST(c.changed AS TEXT)),
+                                   json(CAST(c.state AS TEXT)), c.source, c.message, c.row, c.at, c.golden))
+FROM (SELECT * FROM change WHERE seq > ? ORDER BY seq LIMIT ?) c CROSS JOIN golden g ON g.n = c.golden
+"""
 CHANGES_OF = f"""
 SELECT {CHANGE} FROM change c JOIN golden g ON g.n = c.golden WHERE c.golden = ? AND c.seq BETWEEN ? AND ? ORDER BY c.seq
 """
@@ -81,7 +87,9 @@ class Subscriptions:
 
     def changes(self, after: int, limit: int) -> list[tuple[int, Change]]:
         """The log beyond `after` with each change's golden number."""
-        return [(row[11], change(row)) for row in self._database.read().execute(CHANGES, (after, limit))]
+        found = orjson.loads(self._database.read().execute(CHANGES, (after, limit)).fetchone()[0])
+        found.sort(key=operator.itemgetter(0))  # an aggregate promises no order
+        return [(row[11], Change(row[0], row[1], ids.hyphened(row[2]), *row[3:11])) for row in found]
 
     def changes_of(self, golden: int, first: int, last: int) -> list[Change]:
         """One key's part of the log."""

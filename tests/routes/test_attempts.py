@@ -35,7 +35,7 @@ def deadly(self, record, *rest):
 merge.Merge._take_in = deadly
 leader = apply.Apply(store, lambda: pool, lambda found: 1, lambda: setup.merge_rules, lambda messages: None, lambda: 0.0, receive.now)
 leader.fence = store.leases.take("apply", "test", 0, 10**18, force=True)
-while leader.step():
+while leader.step() is not None:
     pass
 pool.close()
 store.close()

@@ -1,0 +1,28 @@
+"""Many rows in one step of the engine: `executemany` gives up the interpreter once a row, and with other threads at work each time costs
+as much as the row itself."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Sequence
+from functools import cache
+
+_SIZES = (64, 8, 1)  # rows in a statement: few sizes, so that each stays prepared
+
+
+def insert(writer: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]]) -> None:
+    """Insert rows with a statement written for one: `INSERT ... VALUES (?, ?) ...`."""
+    start = 0
+    for size in _SIZES:
+        text = _widened(statement, size)
+        while len(rows) - start >= size:
+            writer.execute(text, tuple(itertools.chain.from_iterable(rows[start : start + size])))
+            start += size
+
+
+@cache
+def _widened(statement: str, size: int) -> str:
+    head, _, rest = statement.partition("VALUES (")
+    row, _, tail = rest.partition(")")
+    return f"{head}VALUES {', '.join([f'({row})'] * size)}{tail}"
