@@ -120,7 +120,7 @@ def _misnamed(doc: marked.Marked, key: str, kinds: tuple[type, ...]) -> list[err
     """What is wrong with a section of names: a list of them, or a value with keys for each."""
     hint = "routes: [NAME, ...], or routes: {NAME: {...}}" if list in kinds else "systems: {NAME: {...}}"
     section: Any = doc.data.get(key) or {}
-    if not isinstance(section, kinds):
+    if type(section) not in kinds:
         return [errors.Misconfigured(f"{key} has names below it", place=doc.place(key), value=section, hint=hint)]
     named = isinstance(section, dict)
     found: list[tuple[str | int, Any]] = [*(section.items() if named else enumerate(list(section)))]
