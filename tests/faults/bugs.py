@@ -328,6 +328,7 @@ def two_leaders() -> None:
             flow._holder += "-second"
             second.fence = flow._lease("apply")
             flow.apply = second
+            (_home / "sprung").touch()
             old(second, stop)
 
         threading.Thread(target=take_over, daemon=True).start()
@@ -358,6 +359,7 @@ def two_readers() -> None:
         _hub.flow._holder += "-second"
         for name in _hub.flow.setup.routes:
             _hub.flow._read(name)
+        (_home / "sprung").touch()
 
     threading.Thread(target=take_over, daemon=True).start()
 
@@ -435,14 +437,14 @@ def later_change_before_the_refused_one() -> None:
 def crash_with_open_positions() -> None:
     """The hub dies when a subscription has settled changes beyond open ones."""
     slow_sends()
-    old = subscriptions.Subscriptions.settle
+    old = delivery.Reader.settle
 
-    def settle(self: subscriptions.Subscriptions, name: str, fence: Any, settlement: Any) -> None:
-        old(self, name, fence, settlement)
-        if settlement.settled and name == "lake":
-            die("open", 3)
+    def settle(self: delivery.Reader, seqs: Any, settlement: Any) -> None:
+        old(self, seqs, settlement)
+        if self.name == "lake" and settlement.settled and len(self.ledger) > 5:
+            die("open")
 
-    patch(subscriptions.Subscriptions, "settle", settle)
+    patch(delivery.Reader, "settle", settle)
 
 
 @bug

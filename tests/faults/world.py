@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import os
 import shutil
 import signal
 import sqlite3
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -85,9 +87,8 @@ class World:
         self.routes: dict[str, Any] = {**ROUTES, "care": {"retry": RETRY, "batch": 20}, **({"ods": {"retry": RETRY}} if broker else {})}
         self.routes |= {name: {**ROUTES["lake"], "to": f"lake/{name}"} for name in self.hooks}
         self._write()
-        store = SqliteStore(self.home / "mastercopy.db")
-        self.key = access.make(store.keys, "crm", receive.now())
-        store.close()
+        fresh, self.key = empty_store()
+        shutil.copy(fresh, self.home / "mastercopy.db")
 
     def _write(self) -> None:
         """The instance: two hooks at our receiver, a folder of ours, files of ours."""
@@ -213,6 +214,19 @@ class World:
         """Leave nothing running."""
         if self.pid is not None:
             self.end(signal.SIGKILL)
+
+
+FOLDER = tempfile.TemporaryDirectory()
+
+
+@functools.cache
+def empty_store() -> tuple[Path, str]:
+    """A store with its tables and CRM's key, made once: a world begins with a copy."""
+    file = Path(FOLDER.name) / "empty.db"
+    store = SqliteStore(file)
+    key = access.make(store.keys, "crm", receive.now())
+    store.close()
+    return file, key
 
 
 SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LQ=="

@@ -13,6 +13,7 @@ from typing import Any
 
 from config.settings import Settings
 from hub import run
+from routes import setup
 from tests.faults import bugs
 
 children: set[int] = set()
@@ -57,6 +58,7 @@ def ended(pid: int) -> bool:
 
 def main() -> None:
     """One question a line, one answer a line, until the input ends; then no child outlives it."""
+    setup.load(None)  # what a hub imports on the way
     known: dict[str, Callable[..., Any]] = {"start": start, "reap": reap, "ended": ended}
     for line in sys.stdin:
         question = json.loads(line)
