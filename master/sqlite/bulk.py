@@ -1,5 +1,7 @@
-"""Many rows in one step of the engine: `executemany` gives up the interpreter once a row, and with other threads at work each time costs
-as much as the row itself."""
+"""Many rows in one step of the engine.
+
+`executemany` gives up the interpreter once a row, and with other threads at work each time costs as much as the row itself.
+"""
 
 from __future__ import annotations
 

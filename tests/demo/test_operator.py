@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import asyncssh
 import pytest
 
-from adapters import catalogue, contract, control, protocols
+from adapters import catalogue, contract, protocols
 from demo import badness, billing, child, feeds, history, journal, load, operator, parts, sender, sftp_server, telco, wire
 from demo.evidence import Store
 from schemas import envelope, errors
@@ -324,21 +324,6 @@ def renamed(message: envelope.Message, whole: dict[str, str]) -> str:
     return f"{whole[prefix][:24]}:{number}"
 
 
-class Cutter:
-    """A format as a file feed wants it; these files have no trailer."""
-
-    def __init__(self, form: formats.Format) -> None:
-        self.content_type = form.content_type
-        self._form = form
-
-    def split(self, stream: BinaryIO, rows: int) -> Iterator[bytes]:
-        return self._form.split(stream, rows)
-
-    def totals(self, stream: BinaryIO, column: str) -> control.Totals:
-        found = self._form.totals(stream, column)
-        return control.Totals(found.rows, found.sum)
-
-
 def form(systems: Mapping[str, catalogue.System], message: envelope.Message) -> formats.Format:
     system = systems[message.source]
     return formats.build(system.manifest.feeds[message.feed].format, system.files)
@@ -346,7 +331,7 @@ def form(systems: Mapping[str, catalogue.System], message: envelope.Message) -> 
 
 def fetch(door: Door, system: catalogue.System, feed: str, spool: Path, done: Callable[[], bool]) -> None:
     """Run one file source until `done`."""
-    source = protocols.source(system, feed, Cutter(formats.build(system.manifest.feeds[feed].format, system.files)), spool)
+    source = protocols.source(system, feed, formats.build(system.manifest.feeds[feed].format, system.files), spool)
     assert source is not None
     stop = threading.Event()
     thread = threading.Thread(target=source.run, args=(door, stop))
