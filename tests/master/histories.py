@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
-
-from hypothesis import strategies as st
 
 from schemas.envelope import Candidate
 from tests.master.desk import record
 
-SOURCES = st.sampled_from(["crm", "billing"])
-SEQUENCES = st.none() | st.integers(1, 6)
+
+def history(seed: int) -> list[list[Candidate]]:
+    """Up to forty rows of one or two candidates each."""
+    dice = random.Random(seed)
+    return [[_candidate(dice) for _ in range(dice.choice([1, 1, 1, 2]))] for _ in range(dice.randint(1, 40))]
 
 
-def _customer(source: str, key: str, state: dict[str, Any] | None, sequence: int | None) -> Candidate:
-    return record(key, state, source=source, sequence=sequence, match=state.get("branch") if state else None)
+def early(seed: int) -> list[int]:
+    """Rows that are corrected copies."""
+    dice = random.Random(seed)
+    return [dice.randrange(40) for _ in range(dice.choice([0, 0, 3]))]
 
 
-def _account(source: str, key: str, state: dict[str, Any] | None, sequence: int | None, target: tuple[str, str] | None) -> Candidate:
-    if state is not None and target is not None:
-        state = {**state, "customer": {"source": target[0], "key": target[1]}}
-    return record(key, state, source=source, entity="account", sequence=sequence)
-
-
-KEYS = st.sampled_from("123")
-STATES = st.none() | st.fixed_dictionaries(
-    {}, optional={"name": st.sampled_from("ab"), "level": st.sampled_from("xy"), "branch": st.sampled_from("MN")}
-)
-CUSTOMERS = st.builds(_customer, SOURCES, KEYS, STATES, SEQUENCES)
-ACCOUNTS = st.builds(_account, SOURCES, KEYS, STATES, SEQUENCES, st.none() | st.tuples(SOURCES, KEYS))
-ROWS = st.lists(st.lists(CUSTOMERS | ACCOUNTS, min_size=1, max_size=2), min_size=1, max_size=30)
+def _candidate(dice: random.Random) -> Candidate:
+    source, key = dice.choice(["crm", "billing"]), dice.choice("123")
+    sequence = dice.choice([None, None, *range(1, 7)])
+    if dice.random() < 0.2:
+        return record(key, None, source=source, entity=dice.choice(["customer", "account"]), sequence=sequence)
+    state: dict[str, Any] = {
+        name: dice.choice(values) for name, values in (("name", "ab"), ("level", "xy"), ("branch", "MN")) if dice.random() < 0.6
+    }
+    if dice.random() < 0.5:
+        return record(key, state, source=source, sequence=sequence, match=state.get("branch"))
+    if dice.random() < 0.8:
+        state["customer"] = {"source": dice.choice(["crm", "billing"]), "key": dice.choice("123")}
+    return record(
+        key, state, source=source, entity="account", sequence=sequence, match=state.get("branch") if state.get("level") == "x" else None
+    )

@@ -376,6 +376,24 @@ def test_a_value_that_the_format_cannot_hold_parks_its_key(yard: Make, monkeypat
     assert (one.receiver.seqs, one.letters()) == ([1, 3], [("waiting", 2, 2, 1)])
 
 
+@pytest.mark.parametrize("mode", ["history", "latest"])
+def test_what_was_on_its_way_goes_first_when_the_endpoint_is_back(yard: Make, mode: str) -> None:
+    """In its order, before what has come meanwhile; in `latest` mode unless something newer has come."""
+    one = yard(batch=3, mode=mode)
+
+    def down(batch: contract.Batch) -> None:
+        raise errors.EndpointDown
+
+    one.receiver.answer = down
+    for key in "1232":
+        one.change(key, name=str(one.store.subscriptions.head()))
+    one.work()
+    one.change("1", name="newer")
+    one.receiver.refuse()
+    one.later(3)
+    assert one.receiver.seqs == ([1, 2, 3, 4, 5] if mode == "history" else [3, 4, 5])
+
+
 def test_a_condition_that_does_not_fit_parks_its_key(yard: Make) -> None:
     """A filter that compares what cannot be compared is about that record, and stops no other."""
     one = yard(filter={"customer": "new.level > 3"})
