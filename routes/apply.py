@@ -29,6 +29,7 @@ _LIVE_SLICE = 0.050  # seconds for one slice while live appends come in; the wri
 _SLICE = 0.200
 _LARGEST = 20_000  # rows in one slice
 _FULL = 200  # rows; a slice of this size is followed by the next at once
+_LULL = 0.008  # seconds between slices under load
 _TURN = 2_000  # rows of one lane before the next lane's turn, while several have work
 
 
@@ -125,7 +126,7 @@ class Apply:
             if rows is None:
                 self._bell.wait(0.5)  # the bell may be lost: look anyway
             else:
-                pace.rest(rows, _FULL, stop)
+                pace.rest(rows, _FULL, _LULL, stop)
 
     def step(self) -> int | None:
         """One slice; answers how many rows it had, None when there was nothing to do."""

@@ -24,6 +24,7 @@ log = structlog.get_logger("delivery")
 
 WINDOW = 10_000  # matched changes that may be read ahead of the oldest unsettled one
 _READ = 1_000  # changes of one query
+_LULL = 0.020  # seconds between rounds under load
 _LOOK = 1.0  # seconds after which a reader looks by itself: a bell may be lost
 _REFUSED, _OF = 20, 100  # more refusals than this among the last deliveries pause the subscription
 
@@ -86,7 +87,7 @@ class Reader:
                 if not self._round():
                     self._bell.wait(self._pause())
                 else:
-                    pace.rest(self.ledger.head - before, _READ, stop)
+                    pace.rest(self.ledger.head - before, _READ, _LULL, stop)
             if self._error is not None:
                 raise self._error
         except BaseException as error:

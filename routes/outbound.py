@@ -6,7 +6,7 @@ import copy
 import datetime
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from adapters import catalogue, manifest
@@ -48,15 +48,12 @@ class Outbound:
         """What the subscriber gets of this change, None if it does not match."""
         if change.entity not in self._entities:
             return None
-        item = Item(f"{change.golden_id}.{change.version}", change.seq, change.entity, change.golden_id, change.version, "update")
         try:
             event = self.event(change)
         except ValueError as reason:  # a condition that does not fit this state parks this key, and no other
             failure = errors.MappingFailure(str(reason), place=errors.Place(f"routes/{self.route.name}.yaml"))
-            return Outgoing(item, golden, change, (), failure)
-        if event is None:
-            return None
-        return self.render(golden, change, replace(item, event=event))
+            return Outgoing(_item(change, "update"), golden, change, (), failure)
+        return None if event is None else self.render(golden, change, _item(change, event))
 
     def render(self, golden: int, change: Change, item: Item) -> Outgoing | None:
         """The content for an event that was decided already; None where the mapping has nothing for this entity."""
@@ -111,6 +108,10 @@ class Outbound:
         own = references.strip(paths, own)
         state = references.strip(paths, copy.deepcopy(change.state))  # what is sent keeps its ids
         return all(own.get(name) == value for name, value in state.items() if view is None or name in view)
+
+
+def _item(change: Change, event: Event) -> Item:
+    return Item(f"{change.golden_id}.{change.version}", change.seq, change.entity, change.golden_id, change.version, event)
 
 
 def old_state(change: Change) -> dict[str, Any]:

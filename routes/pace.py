@@ -9,10 +9,9 @@ from __future__ import annotations
 import threading
 
 BUSY = 12  # records in a batch that say that more is on its way
-LULL = 0.006  # seconds until the next look
 
 
-def rest(records: int, full: int, stop: threading.Event) -> None:
+def rest(records: int, full: int, seconds: float, stop: threading.Event) -> None:
     """Call after a batch of `records`; one that was as large as it may be (`full`) is followed at once."""
     if BUSY <= records < full:
-        stop.wait(LULL)
+        stop.wait(seconds)

@@ -176,7 +176,7 @@ class Door:
         records = checker.inspect(message.body)
         if message.message_id is None and checker.feed.identity == "body":
             return replace(message, records=records, message_id=hashlib.sha256(message.body).hexdigest())
-        return replace(message, records=records)
+        return message if message.records == records else replace(message, records=records)
 
     def submit(self, message: Message, done: Callable[[Answer], None]) -> None:
         """Store a checked message; `done` is called from another thread after commit."""
