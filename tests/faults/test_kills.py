@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import kombu
 import pytest
 
 from demo import history, queues
@@ -79,9 +80,18 @@ def noted(one: World, push: Push) -> Any:
 
 
 def later(url: str, journal: Journal, seed: int, stop: Any) -> None:
-    """BOSS begins when the hub has made its queue."""
-    stop.wait(2.0)
+    """BOSS begins when the hub has made its queue: before that a broker throws away what it confirms."""
+    services.wait_for(lambda: made(url), 60, "BOSS's queue")
     queues.publish(url, "boss.instances", clients.instances(seed, 60), journal, rate=60.0, stop=stop)
+
+
+def made(url: str) -> bool:
+    with kombu.Connection(url) as connection:
+        try:
+            connection.default_channel.queue_declare("boss.instances", passive=True)
+        except connection.channel_errors:
+            return False
+    return True
 
 
 def peace(one: World, ods: queues.Ods) -> None:
