@@ -16,6 +16,7 @@ import structlog
 from adapters import contract, manifest
 from adapters.contract import FileIdentity
 from master.store import Store
+from routes import pool
 from schemas import errors
 from schemas.envelope import Failure, Message, Receipt
 
@@ -136,7 +137,8 @@ class GroupCommit:
             end = start + len(waiting.messages)
             self._tell(waiting, answers[start:end])
             start = end
-        self.last_live = time.monotonic()
+        if any(len(message.body) < pool.LARGE for message in messages):  # chunks of files wait for nobody's answer
+            self.last_live = time.monotonic()
         self._committed()
 
     @staticmethod
