@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 from adapters import control, intake
 from adapters.contract import Door, FileIdentity
 from adapters.manifest import Feed
-from schemas.envelope import Message
+from schemas.envelope import Message, Part, Piece
 
 _GROUP = 4  # chunks in one call of the door
 _GROUP_BYTES = 8_000_000
@@ -23,8 +23,8 @@ class Cutter(Protocol):
     @property
     def content_type(self) -> str: ...
 
-    def split(self, stream: BinaryIO, rows: int) -> Iterator[bytes]:
-        """The file in bodies of at most `rows` rows, each readable alone (a header is repeated, a trailer left out)."""
+    def split(self, stream: BinaryIO, rows: int) -> Iterator[Piece]:
+        """The file in pieces of at most `rows` rows, each readable alone (a header is repeated, a trailer left out)."""
 
     def totals(self, stream: BinaryIO, column: str = "") -> control.Totals:
         """Count the rows, add up `column` unless it is empty, and read the trailer. Raises `Reject` for what cannot be cut."""
@@ -47,12 +47,20 @@ def load(
     return True
 
 
-def _messages(feed: Feed, cutter: Cutter, file: FileIdentity, stream: BinaryIO) -> Iterator[Message]:
-    """The id holds the file's time and how it is cut: a file that is sent anew is new, even if it says what it said the week before."""
+def prefix(feed: Feed, file: FileIdentity) -> str:
+    """How the ids of a file's messages begin.
+
+    It holds the file's time and how it is cut: a file that is sent anew is new, even if it says what it said the week before.
+    """
     source = repr((file, feed.chunk, sorted(feed.format.items(), key=str)))
-    prefix = hashlib.sha256(source.encode()).hexdigest()[:24]
-    for number, body in enumerate(cutter.split(stream, feed.chunk)):
-        yield Message(feed.system, feed.name, f"{prefix}:{number:06d}", body, cutter.content_type)
+    return hashlib.sha256(source.encode()).hexdigest()[:24]
+
+
+def _messages(feed: Feed, cutter: Cutter, file: FileIdentity, stream: BinaryIO) -> Iterator[Message]:
+    start = prefix(feed, file)
+    for number, piece in enumerate(cutter.split(stream, feed.chunk)):
+        part = Part(file.name, piece.first, piece.shifts)
+        yield Message(feed.system, feed.name, f"{start}:{number:06d}", piece.body, cutter.content_type, part=part)
 
 
 def _groups(messages: Iterator[Message]) -> Iterator[list[Message]]:

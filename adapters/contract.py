@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from schemas.envelope import Event, Message, Receipt
 from schemas.errors import Reject
@@ -68,6 +68,33 @@ class FileIdentity:
     mtime: int
     sha256: str
 
+    @property
+    def feed(self) -> str:
+        """The path begins with the feed ..."""
+        return self.path.split("/", 1)[0]
+
+    @property
+    def name(self) -> str:
+        """... and goes on with the file's name."""
+        return self.path.split("/", 1)[1]
+
+
+class Refused(NamedTuple):
+    """A row that could not be used: where it stands in its file, why, and the row as a body of its format."""
+
+    place: str
+    reason: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """The refused rows of a file, in their order; `target` is where the file was moved to."""
+
+    file: FileIdentity
+    target: str
+    rows: Iterable[Refused]
+
 
 class Files(Protocol):
     """The claims on file feeds, kept in the store."""
@@ -78,8 +105,23 @@ class Files(Protocol):
     def progress(self, file: FileIdentity, *, rows: int, total: int) -> None:
         """Say how many of its rows are stored; the live table shows it."""
 
+    def ends(self, file: FileIdentity, *, messages: str, rows: int, rejects: bool, complete: bool) -> None:
+        """Every row is stored, in messages whose ids begin with `messages:`; said before `finish`. May be said again.
+
+        What is to be done once they are applied: tell the refused rows back, and withdraw the keys that the file lacks.
+        """
+
     def finish(self, file: FileIdentity, *, rows: int) -> None:
         """All rows are stored. The file is then moved at its source, not before."""
+
+    def moved(self, file: FileIdentity, target: str) -> None:
+        """The file is about to be moved at its source: refused rows are told beside `target`."""
+
+    def refused(self, system: str, feed: str) -> Iterable[Refusals]:
+        """The files whose rows are all applied and whose refused rows are still to be told."""
+
+    def told(self, file: FileIdentity) -> None:
+        """They are told."""
 
     def alarm(self, system: str, path: str, reason: str) -> None:
         """The file was left untouched, for this reason. Saying it again does not raise it twice."""

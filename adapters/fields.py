@@ -145,6 +145,14 @@ def size(value: Any, spot: Spot) -> int:
     raise spot.wrong("a size is expected", value, "Write it as 500kB, 10MB or 5GB")
 
 
+def percent(value: Any, spot: Spot) -> float:
+    """`20%` or a plain number from 0 to 100."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%?", str(value))
+    if match and float(match[1]) <= 100:
+        return float(match[1])
+    raise spot.wrong("a share is expected", value, "Write it as 20%")
+
+
 def secret(value: Any, spot: Spot) -> str:
     """A reference to a secret; the value that was written in clear is not repeated."""
     if isinstance(value, str) and secrets.is_reference(value):

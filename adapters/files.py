@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
 
-from adapters import chunks, control, spool
+from adapters import chunks, control, rejects, spool
 from adapters.contract import Door, FileIdentity
 from adapters.endpoints import FolderIn, SftpIn
 from adapters.manifest import Feed
@@ -51,6 +51,9 @@ class Place(Protocol):
     def move(self, name: str, target: str) -> None:
         """Rename within the folder; `target` may begin with a folder, which is made."""
 
+    def put(self, name: str, body: bytes) -> None:
+        """A whole file under its name, or none; `name` holds no folder."""
+
     def close(self) -> None: ...
 
 
@@ -66,7 +69,7 @@ class FileSource:
         self._endpoint = endpoint
         self._looks: dict[str, tuple[Entry, float]] = {}
         self._judged: dict[str, tuple[Entry, Entry | None]] = {}  # refused as they are: not fetched again until they change
-        self._loaded: dict[str, tuple[Entry, str]] = {}  # loaded, but not moved away yet
+        self._loaded: dict[str, tuple[Entry, FileIdentity]] = {}  # loaded, but not moved away yet
         self._alarmed: dict[str, str] = {}
         self._trouble: dict[str, int] = {}
 
@@ -91,6 +94,7 @@ class FileSource:
         data = self._data(list(entries.values()))
         self._forget(door, entries)
         self._orphans(door, data, entries)
+        self._tell_refused(door)
         unsettled = False
         for entry in data:
             if stop.is_set() or door.busy():
@@ -107,6 +111,24 @@ class FileSource:
                 self._alarm(door, entry, f"cannot be read: {error}")
         return unsettled
 
+    def _tell_refused(self, door: Door) -> None:
+        """Rows that could not be used go back beside their file, once all of it is applied."""
+        if self._feed.rejects is None:
+            return
+        for found in door.files.refused(self._feed.system, self._feed.name):
+            target = found.target + self._feed.rejects.suffix
+            body = rejects.body(self._feed, found.rows)
+            try:
+                if body:
+                    part = f".{target.rpartition('/')[2]}.part"
+                    self._place.put(part, body)
+                    self._place.move(part, target)
+            except OSError as error:
+                door.files.alarm(self._feed.system, target, f"the refused rows cannot be written: {error}")
+            else:
+                door.files.told(found.file)
+                door.files.clear(self._feed.system, target)
+
     def _data(self, entries: list[Entry]) -> list[Entry]:
         """The files to load, oldest first; those that broke the connection before come last, so that one cannot block the rest."""
         wanted = [entry for entry in entries if self._wanted(entry.name)]
@@ -121,6 +143,7 @@ class FileSource:
             or name.endswith(UNFINISHED)
             or (not done.endswith("/") and name.endswith(done))
             or (totals and totals.kind == "ctl" and name.endswith(totals.suffix))
+            or (self._feed.rejects and name.endswith(self._feed.rejects.suffix))
             or not fnmatchcase(name, self._endpoint.pattern)
         )
 
@@ -215,9 +238,12 @@ class FileSource:
                 return
             if not chunks.load(door, stop, self._feed, self._cutter, identity, totals.rows, copy.path, resume=claim == "resume"):
                 return
+            if self._feed.rejects or self._feed.complete:
+                wanted = {"rejects": self._feed.rejects is not None, "complete": self._feed.complete is not None}
+                door.files.ends(identity, messages=chunks.prefix(self._feed, identity), rows=totals.rows, **wanted)
             door.files.finish(identity, rows=totals.rows)
-        self._loaded[entry.name] = (entry, identity.sha256)
-        self._move(door, entry, beside, identity.sha256)
+        self._loaded[entry.name] = (entry, identity)
+        self._move(door, entry, beside, identity)
 
     def _totals(self, entry: Entry, beside: Entry | None, copy: spool.Copy) -> control.Totals:
         rules = self._feed.control
@@ -234,12 +260,16 @@ class FileSource:
             raise errors.TooLarge(f"the control file has {entry.size} bytes")
         return b"".join(self._place.fetch(entry))
 
-    def _move(self, door: Door, entry: Entry, beside: Entry | None, sha256: str) -> None:
+    def _move(self, door: Door, entry: Entry, beside: Entry | None, identity: FileIdentity) -> None:
         """Away from the sender's eyes, the control file first: data alone is asked for its claim, a control file alone says nothing."""
         try:
             for one in (beside, entry):
-                if one:
-                    self._place.move(one.name, self._target(one.name, sha256))
+                if one is None:
+                    continue
+                target = self._target(one.name, identity.sha256)
+                if one is entry and self._feed.rejects:
+                    door.files.moved(identity, target)
+                self._place.move(one.name, target)
         except FileNotFoundError:
             pass  # somebody else took it away; what it held is stored
         except OSError as error:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from adapters import contract, control, endpoints, fields
+from adapters import contract, control, endpoints, extract, fields
 from adapters.fields import Spot, need, opt
 from config import marked
 from schemas import errors
 
 FILE = "manifest.yaml"
 _FILE_FEEDS = ("sftp", "folder")
+_OF_FILES = {"control": "control totals", "complete": "full extracts", "rejects": "reject files"}
 End = TypeVar("End", "Feed", "Sink")
 _PLACEHOLDERS = {"name", "subscription", "first", "last", "count"}
 
@@ -50,6 +51,8 @@ class Feed:
     limit: int = opt(fields.size, 10_000_000)
     chunk: int = opt(fields.number(1, 100_000), 5000)
     control: control.Control | None = opt(control.read)
+    complete: extract.Complete | None = opt(extract.complete)
+    rejects: extract.Rejects | None = opt(fields.part(extract.Rejects))
     test: bool = opt(fields.switch, False)
 
     @property
@@ -167,8 +170,11 @@ def _feed(files: Mapping[str, bytes], system: str, name: str, data: Any, spot: S
     if over in _FILE_FEEDS:
         rest.setdefault("limit", "5GB")
     feed = fields.noted(wrong, lambda: fields.read(Feed, rest, spot, system=system, name=name, endpoint=endpoint))
-    if feed and feed.control and over not in _FILE_FEEDS:
-        wrong.append(spot.child("control").wrong(f"control totals belong to files, not to {over}", hint="Remove control:"))
+    for key in _OF_FILES if feed and over not in _FILE_FEEDS else ():
+        if getattr(feed, key):
+            wrong.append(spot.child(key).wrong(f"{_OF_FILES[key]} belong to files, not to {over}", hint=f"Remove {key}:"))
+    if feed:
+        fields.noted(wrong, lambda: extract.sense(feed.rejects, feed.control, spot))
     if feed is None or wrong:
         raise errors.together(wrong)
     return feed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from hub import cli_bench, cli_build, cli_dead, cli_demo, cli_look, cli_run, cli_send, output
+from hub import cli_bench, cli_build, cli_dead, cli_demo, cli_look, cli_revision, cli_run, cli_send, output
 
 app = typer.Typer(
     cls=output.Commands,
@@ -13,5 +13,5 @@ app = typer.Typer(
     rich_markup_mode=None,  # importing rich's markup takes longer than everything else that --help does
     help="Mastercopy: one master copy of customers, products and orders, for every system of a telecom operator.",
 )
-for part in (cli_run, cli_demo, cli_send, cli_look, cli_dead, cli_build, cli_bench):
+for part in (cli_run, cli_demo, cli_send, cli_look, cli_dead, cli_revision, cli_build, cli_bench):
     part.register(app)

@@ -77,6 +77,12 @@ def _end(house: House, system: catalogue.System, end: manifest.Feed | manifest.S
         at = place(section, end.name, "mapping")
         house.findings.add("MC225", _moved(at), f"{end.mapping} is {found.direction}")
         return False
+    if found and isinstance(end, manifest.Feed):
+        try:
+            inbound.check_extract(end, found, place)
+        except errors.BadManifest as error:
+            house.findings.complain("manifest", error, under=under)
+            return False
     return sound and found is not None and lint_mapping.check(house.findings, system, end, found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import http.client
 import json
 import urllib.parse
@@ -16,6 +17,7 @@ from master.sqlite.store import SqliteStore
 from routes import receive, setup
 from routes.archive import Archive
 from routes.desk import Desk
+from routes.revisions import Revisions
 from schemas import errors
 
 _TIMEOUT = 300.0
@@ -29,6 +31,8 @@ ACTIONS = {  # action of the desk -> its place in the API
     "revoke_key": ("DELETE", "/keys/{prefix}"),
     "push": ("POST", "/feeds/{source}/{feed}/messages"),
     "reload": ("POST", "/reload"),
+    "restore": ("POST", "/revisions/{revision}/restore"),
+    "withdraw": ("POST", "/feeds/{source}/{feed}/withdraw"),
 }
 
 
@@ -44,8 +48,8 @@ def reading(folder: Path) -> Iterator[SqliteStore]:
 
 def archive(store: SqliteStore, folder: Path) -> Archive:
     """What is, and was, configured in a home."""
-    configured = setup.load(Home(folder).folder)
-    return Archive(store, lambda: configured)
+    home = Home(folder).folder
+    return Archive(store, functools.cache(lambda: setup.load(home)))
 
 
 def act(folder: Path, action: str, /, **values: Any) -> dict[str, Any]:
@@ -62,6 +66,16 @@ def act(folder: Path, action: str, /, **values: Any) -> dict[str, Any]:
         return answer
 
 
+def revisions(folder: Path) -> list[dict[str, Any]]:
+    """Every revision, as the hub that runs sees them; where none runs, as the next one will."""
+    control = Home(folder).control()
+    if control is not None:
+        found: Any = call(control, "GET", "/revisions")
+        return list(found)
+    with reading(folder) as store:
+        return Revisions(store, folder, lambda: archive(store, folder).setup).all()
+
+
 @contextlib.contextmanager
 def alone(home: Home) -> Iterator[Desk]:
     """The desk over a store that no hub works on; what is put in waits for the next one."""
@@ -70,10 +84,15 @@ def alone(home: Home) -> Iterator[Desk]:
     try:
         found = archive(store, home.folder)
         door = receive.Door(store, lambda source, feed: found.inbound(f"{source}/{feed}")[0], group, lambda: None)
-        yield Desk(store, door, found, lambda _: None, lambda: None)
+        yield Desk(store, door, found, lambda _: None, lambda: _read_again(home), home.folder)
     finally:
         group.close()
         store.close()
+
+
+def _read_again(home: Home) -> None:
+    """Where no hub runs there is nothing to reload: the next one must find it right."""
+    setup.load(home.folder)
 
 
 def call(control: Control, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

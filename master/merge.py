@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -64,10 +64,14 @@ class Merge:
         sequenced = new.sequence is not None
         sequence = new.sequence if new.sequence is not None else row.order
         old = self.known.sources.get(source_id)
+        if new.op == "withdraw":
+            return self._absent(new, old, row)
         if old is not None:
+            old.seen = max(old.seen, row.message)
             if new.op == "delete" and not sequenced and old.sequenced:
                 sequence, sequenced = old.sequence, True  # so that an update from before the delete stays out
             if sequenced == old.sequenced and sequence < old.sequence:
+                self.effects.sources[source_id] = old
                 return STALE
             if old.digest == new.digest:
                 old.sequence, old.sequenced = sequence, sequenced
@@ -75,10 +79,22 @@ class Merge:
                 return UNCHANGED
         origin = Origin(new.source, row.message, row.number)
         golden = old.golden if old is not None else 0
-        record = SourceRecord(source_id, golden, sequence, sequenced, new.op, new.digest, new.match_key, row.message, row.number, None)
+        seen = max(row.message, old.seen if old is not None else 0)
+        record = SourceRecord(
+            source_id, golden, sequence, sequenced, new.op, new.digest, new.match_key, row.message, row.number, None, seen
+        )  # fmt: skip
         if new.op == "delete":
             return self._withdraw(record, origin)
         return self._take_in(record, new.state, origin)
+
+    def _absent(self, new: Candidate, old: SourceRecord | None, row: Row) -> str:
+        """A full extract does not hold the key: withdrawn, unless its source has spoken of it since."""
+        if old is None or old.op == "delete":
+            return UNCHANGED
+        if old.seen >= (new.sequence or 0):
+            return STALE
+        record = replace(old, op="delete", digest=new.digest, message=row.message, row=row.number, state=None)
+        return self._withdraw(record, Origin(new.source, row.message, row.number))
 
     def _keep(self, record: SourceRecord) -> None:
         before = self.known.sources.get(record.id)

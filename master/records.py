@@ -15,6 +15,7 @@ class SourceRecord:
     """The last canonical record of one source. `golden` is 0 for a delete of something never seen.
 
     `sequence` is the source's own where `sequenced`, else the place of arrival. `state` is None where the newest change holds it.
+    `message` and `row` made it what it is; `seen` is the last message in which the source spoke of it at all.
     """
 
     id: SourceId
@@ -27,6 +28,7 @@ class SourceRecord:
     message: int
     row: int
     state: bytes | None
+    seen: int = 0
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from adapters.contract import FileIdentity
+from adapters.contract import FileIdentity, Refused
 from master.loading import Reads
 from master.records import Effects
 from schemas.envelope import Change, Failure, Message, Receipt, Stored
@@ -268,6 +268,57 @@ class FileClaims(Protocol):
     def recent(self, limit: int) -> list[dict[str, Any]]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is to be done once every row of a file is applied; its messages' ids begin with `messages:`.
+
+    `rejects` is waiting or told, `absent` waiting, blocked, confirmed, withdrawn or superseded; both are empty where nobody asked.
+    """
+
+    id: int
+    file: FileIdentity
+    messages: str
+    rows: int
+    target: str
+    rejects: str
+    absent: str
+    note: str
+
+
+class Endings(Protocol):
+    """The ends of files: refused rows to tell, absent keys to withdraw."""
+
+    def add(self, file: FileIdentity, messages: str, rows: int, at: int, *, rejects: bool, complete: bool) -> None:
+        """Every row of the file is stored. Does nothing when that was said before."""
+
+    def open(self) -> list[Ending]:
+        """Those of which something is left to do, in the order of their files."""
+
+    def applied(self, ending: Ending) -> bool:
+        """Everything that came of the file is settled."""
+
+    def refused(self, ending: Ending) -> Iterable[Refused]:
+        """The rows that are dead letters, in the order of the file."""
+
+    def failed(self, ending: Ending) -> int:
+        """How many rows could not be used and have no corrected copy that could."""
+
+    def stored(self, ending: Ending) -> tuple[int, int | None]:
+        """How many of the file's rows are in the inbox, and the place of the first of its messages."""
+
+    def since(self, at: int) -> int:
+        """The place in the inbox of the first message that came at or after this time; of the next one if none did."""
+
+    def absent(self, entity: str, source: str, before: int) -> tuple[int, int]:
+        """How many keys of a source live, and of how many it has not spoken at this place in the inbox or behind it. Reads them all."""
+
+    def absent_keys(self, entity: str, source: str, before: int, after: str, limit: int) -> list[str]:
+        """The next of those keys, in their order."""
+
+    def settle(self, ending: int, **values: str) -> None:
+        """Note what became of it: `target`, `rejects`, `absent`, `note`."""
+
+
 class Alarms(Protocol):
     """What a person should look at."""
 
@@ -294,7 +345,11 @@ class Revisions(Protocol):
     def keep(self, name: str, hash_: str, files: Mapping[str, bytes], at: int) -> int:
         """The id of this content, stored on first use."""
 
-    def load(self, revision: int) -> tuple[str, dict[str, bytes]] | None: ...
+    def load(self, revision: int) -> tuple[str, dict[str, bytes]] | None:
+        """What it belongs to, and its files."""
+
+    def all(self) -> list[tuple[int, str, str, int]]:
+        """(id, hash, what it belongs to, first use) of every revision, newest first."""
 
 
 class Keys(Protocol):
@@ -358,6 +413,8 @@ class Store(Protocol):
     def letters(self) -> Letters: ...
     @property
     def files(self) -> FileClaims: ...
+    @property
+    def endings(self) -> Endings: ...
     @property
     def alarms(self) -> Alarms: ...
     @property

@@ -208,6 +208,22 @@ def _steering(app: FastAPI, counter: Desk, workers: Workers) -> None:
     async def push(source: str, feed: str, body: Text, message_id: Maybe = None, content_type: Text = "") -> Any:
         return await workers.run(counter.push, source, feed, _bytes(body) or b"", message_id, content_type)
 
+    @app.post("/feeds/{source}/{feed}/withdraw")
+    async def withdraw(source: str, feed: str, reason: Text = "", dry_run: Flag = False) -> Any:
+        return await workers.run(counter.withdraw, source, feed, reason, dry_run=dry_run)
+
+    @app.get("/revisions")
+    async def revisions() -> Any:
+        return await workers.run(counter.revisions.all)
+
+    @app.get("/revisions/{revision}")
+    async def revision(revision: Number) -> Any:
+        return await workers.run(counter.revisions.show, revision)
+
+    @app.post("/revisions/{revision}/restore")
+    async def restore(revision: Number, dry_run: Flag = False) -> Any:
+        return await workers.run(counter.restore, revision, dry_run=dry_run)
+
     @app.post("/reload")
     async def reload() -> Any:
         return await workers.run(counter.reload)

@@ -28,7 +28,7 @@ def application(flow: Flow, token: str, reload: Callable[[], None]) -> ASGIApp:
     """The routes of one hub process. Pushing stands first: it is what is asked most. `token` opens what changes something."""
     door, health, overview, page = PushDoor(flow), Health(flow), Overview(flow), Page()
     gate, workers = Gate(token), api.Workers()
-    desk = Desk(flow.store, flow.door, Archive(flow.store, lambda: flow.setup), lambda name: _ring(flow, name), reload)
+    desk = Desk(flow.store, flow.door, Archive(flow.store, lambda: flow.setup), lambda name: _ring(flow, name), reload, flow.home)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})

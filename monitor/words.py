@@ -146,6 +146,11 @@ ZH = {
     "parent": "原件",
     "children": "更正件",
     "revision": "修订",
+    "of": "所属",
+    "hash": "哈希",
+    "absent": "缺少的键",
+    "failed": "失败行",
+    "entities": "实体",
     "others": "其他消息",
 }
 

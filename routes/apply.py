@@ -14,7 +14,7 @@ from master import ids, loading
 from master.merge import Merge, Rules
 from master.records import Row
 from master.store import Attempted, Fence, Lane, Store
-from routes import pace, pool
+from routes import absence, pace, pool
 from routes.inbound import Decoded, Inbound
 from routes.pool import DecodePool
 from schemas import errors
@@ -86,7 +86,7 @@ class _Slice:
         row = self.rows[0]
         reason = errors.PoisonRecord(why, hint="Report it; the record stays here until it can be replayed")
         payload = row.candidates[0].state if row.candidates else b""
-        failure = Failure("apply", reason.code, f"record {row.number}", str(reason), payload)
+        failure = Failure("apply", reason.code, f"record {row.number + 1}", str(reason), payload)
         return _Slice([replace(row, candidates=(), failure=failure)], self.marks, self.revisions, self.lanes)
 
 
@@ -239,7 +239,11 @@ class Apply:
         try:
             decoder = self._pool()
             revision = self._revision(decoder.inbound(feed))
-            future = decoder.submit(feed, [stored.message.body for stored in group])
+            if absence.is_one(message):
+                future = pool.Future()
+                future.set_result([absence.decoded(message)])
+            else:
+                future = decoder.submit(feed, [stored.message.body for stored in group])
         except errors.MastercopyError as error:
             revision, future = 0, pool.Future()
             failure = Failure("decode", error.code, "", str(error), message.body)
@@ -313,10 +317,10 @@ def _whole(stored: Stored, decoded: Sequence[Decoded], done: int) -> Row:
 
 
 def _groups(found: list[Stored]) -> Iterator[list[Stored]]:
-    """Chunks of files one by one, small messages together."""
+    """Chunks of files one by one, and lists of absent keys; small messages together."""
     group: list[Stored] = []
     for stored in found:
-        if len(stored.message.body) >= pool.LARGE:
+        if len(stored.message.body) >= pool.LARGE or absence.is_one(stored.message):
             if group:
                 yield group
             yield [stored]

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from adapters import fields
 from master.store import Store
-from routes import access, receive, subscribers
+from routes import access, receive, subscribers, withdrawals
 from routes.archive import Archive
 from routes.receive import Door
 from routes.replay import Action, Replay, Selection
+from routes.revisions import Revisions
 from schemas import errors
 from schemas.envelope import Message, Receipt
 
 
 class Desk:
-    """`ring` wakes a subscription's reader; `reload` reads the configuration again."""
+    """`ring` wakes a subscription's reader; `reload` reads the configuration again; `home` is where revisions are restored to."""
 
-    def __init__(self, store: Store, door: Door, archive: Archive, ring: Callable[[str], None], reload: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, door: Door, archive: Archive, ring: Callable[[str], None], reload: Callable[[], None], home: Path | None = None
+    ) -> None:
         self.store, self.archive = store, archive
         self._door, self._ring, self._reload = door, ring, reload
+        self.revisions = Revisions(store, home, lambda: archive.setup)
         self._replay = Replay(store, door, archive, ring, receive.now)
 
     def replay(self, letter: int, reason: str = "", body: bytes | None = None, key: str = "", *, dry_run: bool = False) -> dict[str, Any]:
@@ -79,6 +84,16 @@ class Desk:
             raise answer
         stored = self.store.inbox.get(answer.id)
         return {"receipt": str(answer.id), "duplicate": answer.duplicate, "records": stored.message.records if stored else 0}
+
+    def withdraw(self, source: str, feed: str, reason: str = "", *, dry_run: bool = False) -> dict[str, Any]:
+        """Confirm that what a feed's last full extract lacks is withdrawn, whatever stood against it. Raises `NotFound`, `Forbidden`."""
+        if not dry_run and not reason.strip():
+            raise errors.Undecodable("keys are withdrawn for a reason", place=errors.Place(path="reason"), hint="Say why: --reason")
+        return withdrawals.confirm(self.store, self.archive, source, feed, reason, dry_run=dry_run)
+
+    def restore(self, revision: int, *, dry_run: bool = False) -> dict[str, Any]:
+        """Bring the files of an old revision back, and read the configuration again."""
+        return self.revisions.restore(revision, self._reload, dry_run=dry_run)
 
     def reload(self) -> dict[str, Any]:
         """Read mappings, routes and rules again. Raises what is wrong with them; then nothing changes."""

@@ -22,6 +22,7 @@ from routes.outbound import Outbound
 from routes.pool import DecodePool
 from routes.setup import Setup
 from routes.tail import Tail
+from routes.withdrawals import Withdrawals
 from schemas import errors
 
 log = structlog.get_logger("flow")
@@ -128,6 +129,9 @@ class Flow:
         age = (receive.now() - oldest) / 1_000_000 if oldest else 0.0
         return f"the oldest waiting record is {age:.0f} seconds old" if age > self.limits.age else None
 
+    def _compiled(self, feed: str) -> Inbound:
+        return self._pool.inbound(feed)
+
     def limit(self, source: str, feed: str) -> int:
         """The longest body that a feed takes at its HTTP door, in bytes. Raises `NotFound`."""
         found = self._pool.inbound(f"{source}/{feed}").feed
@@ -145,6 +149,8 @@ class Flow:
             self._read(name)
         for feed in self.setup.feeds():
             self._source(feed)
+        withdrawals = Withdrawals(self.store, self.group.append, self._compiled)
+        self._thread("withdrawals", lambda: withdrawals.run(self._stop))
         self._thread("leases", self._renew)
 
     def _lease(self, name: str) -> Fence:

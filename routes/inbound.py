@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -55,7 +55,9 @@ class Inbound:
         self.files = {**self.mapping.files, manifest.FILE: system.files[manifest.FILE], rules.FILE: master.text}
         if self.feed.schema:
             self.files[self.feed.schema] = system.files[self.feed.schema]
-        self.hash = hashlib.sha256(b"\0".join(name.encode() + b"\0" + text for name, text in sorted(self.files.items()))).hexdigest()
+        self.files |= formats.files(self.feed.format, system.files)
+        self.hash = digest(self.feed.path, self.files)
+        check_extract(self.feed, self.mapping, place)
 
     @property
     def risky(self) -> bool:
@@ -127,6 +129,21 @@ class Inbound:
             if value:
                 return str(value)
         return None
+
+
+def digest(name: str, files: Mapping[str, bytes]) -> str:
+    """What a revision is known by: whose it is, and every file of it."""
+    parts = (path.encode() + b"\0" + text for path, text in sorted(files.items()))
+    return hashlib.sha256(b"\0".join([name.encode(), *parts])).hexdigest()
+
+
+def check_extract(feed: manifest.Feed, found: mapping.Mapping, place: Callable[..., errors.Place]) -> None:
+    """A full extract is the whole of entities that its mapping makes. Raises `BadManifest`."""
+    for number, entity in enumerate(feed.complete.entities if feed.complete else ()):
+        if entity not in found.kinds:
+            hint = f"It makes {', '.join(found.kinds)}"
+            where = place("feeds", feed.name, "complete", "entities", number)
+            raise errors.BadManifest("the feed's mapping makes no such entity", place=where, value=entity, hint=hint)
 
 
 def own_check(system: catalogue.System, feed: manifest.Feed) -> checks.Check | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import datetime
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from adapters import catalogue, manifest
 from adapters.contract import Item
 from master import references
+from routes.inbound import digest
 from routes.route import Route
 from schemas import canonical, errors
 from schemas.envelope import Change, Event, Mapped
@@ -41,7 +41,8 @@ class Outbound:
         self.format = formats.build(self.sink.format, system.files, lambda *path: place("sinks", sink, "format", *path))
         self.mapping = mapping.parse(system.files, self.sink.mapping, system=system.name)
         self.files = {**self.mapping.files, manifest.FILE: system.files[manifest.FILE], f"routes/{route.name}.yaml": route.text}
-        self.hash = hashlib.sha256(b"\0".join(name.encode() + b"\0" + text for name, text in sorted(self.files.items()))).hexdigest()
+        self.files |= formats.files(self.sink.format, system.files)
+        self.hash = digest(route.name, self.files)
         self._entities = frozenset(route.entities)
 
     def project(self, golden: int, change: Change) -> Outgoing | None:

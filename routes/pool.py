@@ -113,7 +113,7 @@ class DecodePool:
             self._end_lone_worker()
             if records <= 1:
                 return [self._poison(first, body)]
-            halves = list(self.inbound(feed).format.split(io.BytesIO(body), (records + 1) // 2))
+            halves = [piece.body for piece in self.inbound(feed).format.split(io.BytesIO(body), (records + 1) // 2)]
             if len(halves) < 2:
                 return [self._poison(number, body) for number in range(first, first + records)]
             middle = (records + 1) // 2
@@ -134,7 +134,7 @@ class DecodePool:
     @staticmethod
     def _poison(number: int, body: bytes) -> Decoded:
         reason = errors.PoisonRecord("a worker of the decode pool died of it", hint="Look at the mapping's Python and at the payload")
-        return Decoded(number, (), Failure("decode", reason.code, f"record {number}", str(reason), body))
+        return Decoded(number, (), Failure("decode", reason.code, f"record {number + 1}", str(reason), body))
 
     def close(self) -> None:
         """End the workers."""

@@ -7,7 +7,7 @@ import hashlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -15,7 +15,7 @@ import structlog
 
 from adapters import contract, manifest
 from adapters.contract import FileIdentity
-from master.store import Store
+from master.store import Ending, Store
 from routes import pool
 from schemas import errors
 from schemas.envelope import Failure, Message, Receipt
@@ -213,7 +213,10 @@ class Door:
 
     def park(self, message: Message, reason: errors.Reject) -> Receipt:
         """Store a refused message as a dead letter."""
-        failure = Failure("receive", reason.code, reason.place.path, str(reason), message.body)
+        path = reason.place.path
+        if message.part is not None:  # the letter says where that is in the file
+            reason.place = errors.Place()
+        failure = Failure("receive", reason.code, path, str(reason), message.body)
         return self._store.inbox.refuse(replace(message, records=1), failure, self._clock())
 
     def stored(self, source: str, feed: str, message_ids: Sequence[str]) -> set[str]:
@@ -238,6 +241,30 @@ class Claims:
     def progress(self, file: FileIdentity, *, rows: int, total: int) -> None:
         """How many of its rows are stored."""
         self._store.files.progress(file, rows, total, "loading", self._clock())
+
+    def ends(self, file: FileIdentity, *, messages: str, rows: int, rejects: bool, complete: bool) -> None:
+        """Every row is stored: what is to be done once they are applied."""
+        self._store.endings.add(file, messages, rows, self._clock(), rejects=rejects, complete=complete)
+
+    def moved(self, file: FileIdentity, target: str) -> None:
+        """Where the file goes at its source."""
+        for ending in self._of(file):
+            self._store.endings.settle(ending.id, target=target)
+
+    def refused(self, system: str, feed: str) -> Iterator[contract.Refusals]:
+        """The files whose rows are all applied and whose refused rows are still to be told."""
+        for ending in self._store.endings.open():
+            mine = (ending.file.system, ending.file.feed) == (system, feed)
+            if mine and ending.rejects == "waiting" and ending.target and self._store.endings.applied(ending):
+                yield contract.Refusals(ending.file, ending.target, self._store.endings.refused(ending))
+
+    def told(self, file: FileIdentity) -> None:
+        """The refused rows stand beside the file."""
+        for ending in self._of(file):
+            self._store.endings.settle(ending.id, rejects="told")
+
+    def _of(self, file: FileIdentity) -> list[Ending]:
+        return [ending for ending in self._store.endings.open() if ending.file == file]
 
     def finish(self, file: FileIdentity, *, rows: int) -> None:
         """All rows are stored."""

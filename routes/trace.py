@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from master.store import Letter, Store
-from routes import hiding
+from routes import absence, hiding
 from routes.archive import Archive, Made
 from routes.arrivals import Arrivals
 from routes.inbound import Inbound, Step
 from schemas import canonical, errors, personal
-from schemas.envelope import Change, Stored
+from schemas.envelope import Change, Message, Stored
 from transformers import lineage
 
 ROWS = 20  # records of a message that are shown unless one is asked for
@@ -75,7 +75,8 @@ class Trace:
             inbound, made = self._archive.inbound(f"{stored.message.source}/{stored.message.feed}", revision)
             encoding = str(inbound.feed.format.get("encoding", "utf-8"))
             wanted = range(rows) if found.row is None else range(found.row, found.row + 1)
-            records = [self._record(inbound, step, changes, letters, veil) for step in _steps(inbound, stored.message.body, wanted)]
+            steps = _steps(inbound, stored.message, wanted)
+            records = [self._record(inbound, step, changes, letters, veil, stored.message) for step in steps]
         except errors.NotFound as error:
             made = dataclasses.replace(made, note=str(error))
         for change in changes:
@@ -128,15 +129,20 @@ class Trace:
         letter = self._store.letters.get(stored.message.parent)
         return {"letter": stored.message.parent, "receipt": str(letter.message) if letter else None}
 
-    def _record(self, inbound: Inbound, step: Step, changes: list[Change], letters: list[Letter], veil: personal.Veil) -> dict[str, Any]:
+    def _record(
+        self, inbound: Inbound, step: Step, changes: list[Change], letters: list[Letter], veil: personal.Veil, message: Message
+    ) -> dict[str, Any]:
         hiding.learn(inbound, step.row, veil)
         mine = [change for change in changes if change.row == step.number]
-        mapped = step.row is not None and not (step.failure and step.failure.stage == "check")
+        absent = absence.is_one(message)
+        mapped = not absent and step.row is not None and not (step.failure and step.failure.stage == "check")
         explained = inbound.mapping.explain(step.row) if mapped and step.row is not None else []
         made = [_explained(inbound, each, veil) for each in explained]
+        if absent and step.row is not None:
+            made = [{**step.row, "op": "delete", "sequence": None, "state": {}, "values": []}]
         return {
             "row": step.number,
-            "place": step.place,
+            "place": _place(message, step),
             "decoded": step.row,
             "canonical": [each for each in made if each is not None],
             "failure": _failure(step),
@@ -159,8 +165,15 @@ def letter_row(letter: Letter) -> dict[str, Any]:
     return row | {"bytes": len(letter.payload or b"")}
 
 
-def _steps(inbound: Inbound, body: bytes, wanted: range) -> Iterator[Step]:
-    for step in inbound.steps(body):
+def _place(message: Message, step: Step) -> str:
+    """In its file, where the message is a part of one."""
+    if message.part is None or absence.is_one(message):
+        return step.place
+    return f"{message.part.file} {message.part.told(step.number, step.place)}"
+
+
+def _steps(inbound: Inbound, message: Message, wanted: range) -> Iterator[Step]:
+    for step in absence.steps(message) if absence.is_one(message) else inbound.steps(message.body):
         if step.number >= wanted.stop:
             return
         if step.number in wanted:

@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypedDict
 
 Op = Literal["upsert", "delete"]
+CandidateOp = Literal["upsert", "delete", "withdraw"]
+Shifts = tuple[tuple[int, int], ...]
 ChangeOp = Literal["create", "update", "merge", "unmerge", "delete"]
 Event = Literal["enter", "update", "leave"]
 
 ENTITIES = ("customer", "account", "subscription", "product", "order")
+
+
+_PLACE = re.compile(r"(line |record |[$/][^\[]*\[)(\d+)")
+
+
+class Piece(NamedTuple):
+    """Some records of a stream as a body of their own: `first` records stand before them, `shifts` is as in `Part`."""
+
+    body: bytes
+    first: int
+    shifts: Shifts = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a file a message is: `first` records stand before it.
+
+    `shifts` are (record, lines): from this record of the message on, a line of it stands so many lines further down in the file; empty
+    where the format does not count lines. `absent`: the body is no part of the file, but lists keys that the file does not hold.
+    """
+
+    file: str
+    first: int = 0
+    shifts: Shifts = ()
+    absent: bool = False
+
+    def told(self, number: int, path: str) -> str:
+        """Where a record of the message stands in the file; `path` says where it stands in the message."""
+        shift = next((lines for start, lines in reversed(self.shifts) if start <= number), self.first)
+        found = _PLACE.match(path)
+        if found is None:
+            return " ".join(part for part in (f"record {self.first + number + 1}", path) if part)
+        return f"{found[1]}{int(found[2]) + shift}{path[found.end():]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +53,7 @@ class Message:
     """What a source pushed, as it goes into the inbox log.
 
     `message_id` is the caller's id or None; `records` is what the door counted; `parent` and `order` are set for a
-    corrected copy only: the dead letter that it answers, and the place of arrival that it keeps.
+    corrected copy only: the dead letter that it answers, and the place of arrival that it keeps. `part` is set for what comes of a file.
     """
 
     source: str
@@ -28,6 +64,7 @@ class Message:
     records: int = 1
     parent: int | None = None
     order: int | None = None
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +101,15 @@ class Candidate(NamedTuple):
     """A canonical record on its way into the master copy, with all that can be computed outside the leader.
 
     `state` is JSON with sorted keys, `digest` its 16-byte BLAKE2b, `match_key` the exact key or None, `refs` the
-    (entity, source, key) triples that the state points to.
+    (entity, source, key) triples that the state points to. `withdraw` is the delete of a key that a full extract does not hold: its
+    `sequence` is a place in the inbox, and it does nothing where the source has spoken of the key at that place or behind it.
     """
 
     entity: str
     source: str
     key: str
     sequence: int | None
-    op: Op
+    op: CandidateOp
     state: bytes
     digest: bytes
     match_key: str | None

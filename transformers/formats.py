@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from schemas import errors
-from schemas.envelope import Failure, Mapped
+from schemas.envelope import Failure, Mapped, Piece
 from transformers import options
 
 
@@ -61,7 +61,7 @@ class Format(Protocol):
     def write(self, records: Sequence[Mapped]) -> bytes:
         """One body with these records, in this order. Raises `Unencodable` with the field that does not fit."""
 
-    def split(self, stream: BinaryIO, rows: int) -> Iterator[bytes]:
+    def split(self, stream: BinaryIO, rows: int) -> Iterator[Piece]:
         """Cut a stream into bodies of at most `rows` records, each standing alone: header repeated, head and trailer left out.
 
         Memory stays flat (a JSON document excepted). Raises `Reject` in the middle for a stream that cannot be read on; call
@@ -89,6 +89,11 @@ def build(spec: Mapping[str, Any], files: Mapping[str, bytes], place: options.Lo
     if given.found:
         raise errors.together(given.found)
     return made
+
+
+def files(spec: Mapping[str, Any], folder: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files of the system's folder that a format uses: schemas, stylesheets."""
+    return {name: folder[name] for name in spec.values() if isinstance(name, str) and name in folder}
 
 
 def _json(given: options.Options) -> Format:

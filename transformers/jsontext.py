@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from schemas import errors
-from schemas.envelope import Mapped
+from schemas.envelope import Mapped, Piece
 from transformers import columns, encodings, formats, linewise, options, strictjson
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -101,16 +101,16 @@ class Document:
             value = {part: value}
         return _dump(value)
 
-    def split(self, stream: BinaryIO, rows: int) -> Iterator[bytes]:
+    def split(self, stream: BinaryIO, rows: int) -> Iterator[Piece]:
         """See `Format.split`; a document is read whole."""
         body = stream.read()
         strictjson.load(body)
         text = strictjson.text(body)
         spans = _spans(text, self.path)
         if not spans and self._records(strictjson.load(body)):
-            yield body
+            yield Piece(body, 0)
         for start in range(0, len(spans), rows):
-            yield _wrapped(text, spans, spans[start : start + rows])
+            yield Piece(_wrapped(text, spans, spans[start : start + rows]), start)
 
     def totals(self, stream: BinaryIO, column: str = "") -> formats.Totals:
         """See `Format.totals`."""

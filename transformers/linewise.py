@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, BinaryIO, Protocol
 
 from schemas import errors
-from schemas.envelope import Mapped
+from schemas.envelope import Mapped, Piece, Shifts
 from transformers import columns, encodings, formats
 
 LONGEST = 1 << 20  # bytes in one record; what is longer is no text file
@@ -118,12 +118,25 @@ class Linewise:
         """See `Format.write`."""
         return self.grammar.write(records)
 
-    def split(self, stream: BinaryIO, rows: int) -> Iterator[bytes]:
+    def split(self, stream: BinaryIO, rows: int) -> Iterator[Piece]:
         """See `Format.split`."""
         header, records = self._start(self._all(stream))
-        details = (raw for _, raw in self._details(records))
+        details = self._details(records)
+        first = 0
         while chunk := list(itertools.islice(details, rows)):
-            yield self._body(header, chunk)
+            yield Piece(self._body(header, (raw for _, raw in chunk)), first, self._shifts(header, chunk))
+            first += len(chunk)
+
+    def _shifts(self, header: bytes | None, chunk: list[tuple[int, bytes]]) -> Shifts:
+        """Where the lines of a chunk stand in its file: one shift, but for lines that no chunk holds."""
+        shifts: list[tuple[int, int]] = []
+        at = 1 if header is None else 2 + header.count(b"\n")
+        counted = self.grammar.unit == "line"
+        for number, (line, raw) in enumerate(chunk):
+            if not shifts or line - at != shifts[-1][1]:
+                shifts.append((number, line - at))
+            at += 1 + (raw.count(b"\n") if counted else 0)
+        return tuple(shifts)
 
     def totals(self, stream: BinaryIO, column: str = "") -> formats.Totals:
         """See `Format.totals`."""

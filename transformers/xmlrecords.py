@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from schemas import errors
-from schemas.envelope import Mapped
+from schemas.envelope import Mapped, Piece
 from transformers import encodings, formats, options, xml
 
 LARGE = 1_000_000  # bytes from which on a body is read as a stream
@@ -207,19 +207,19 @@ class Xml:
     def _name(self, record: Mapped) -> str:
         return record.kind if self.path[-1:] in ((), ("*",)) else self.path[-1]
 
-    def split(self, stream: BinaryIO, rows: int) -> Iterator[bytes]:
+    def split(self, stream: BinaryIO, rows: int) -> Iterator[Piece]:
         """See `Format.split`."""
         if len(self.path) < 2:
-            yield stream.read()
+            yield Piece(stream.read(), 0)
             return
         inner: xml.Element | None = None
         home: xml.Element | None = None
-        count = 0
+        first = count = 0
         for element in self._each(stream):
             parent = element.getparent()
             if inner is not None and (count == rows or parent is not home):
-                yield xml.serialized(inner.getroottree().getroot(), encodings.Encoding())
-                inner = None
+                yield Piece(xml.serialized(inner.getroottree().getroot(), encodings.Encoding()), first)
+                inner, first = None, first + count
             if inner is None and parent is not None:
                 inner, home, count = self._shell(parent, element), parent, 0
             if inner is not None:
@@ -228,7 +228,7 @@ class Xml:
                 inner.append(twin)
                 count += 1
         if inner is not None:
-            yield xml.serialized(inner.getroottree().getroot(), encodings.Encoding())
+            yield Piece(xml.serialized(inner.getroottree().getroot(), encodings.Encoding()), first)
 
     def totals(self, stream: BinaryIO, column: str = "") -> formats.Totals:
         """See `Format.totals`."""

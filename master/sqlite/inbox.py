@@ -14,10 +14,10 @@ from schemas import errors
 from schemas.envelope import Failure, Message, Receipt, Stored
 
 INSERT = """
-INSERT INTO inbox (id, lane, message_id, digest, records, received_at, content_type, parent, ord, encoding, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO inbox (id, lane, message_id, digest, records, received_at, content_type, parent, ord, encoding, body, part)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-COLUMNS = "i.id, l.source, l.feed, i.message_id, i.body, i.encoding, i.content_type, i.records, i.parent, i.ord, i.received_at"
+COLUMNS = "i.id, l.source, l.feed, i.message_id, i.body, i.encoding, i.content_type, i.records, i.parent, i.ord, i.received_at, i.part"
 PENDING = f"""
 SELECT {COLUMNS} FROM inbox i JOIN lane l ON l.id = i.lane WHERE i.lane = ? AND i.id > ? AND i.refused = 0 ORDER BY i.id LIMIT ?
 """
@@ -153,7 +153,7 @@ def _lane(writer: sqlite3.Connection, message: Message, known: dict[tuple[str, s
 
 def _settle_refused(writer: sqlite3.Connection, place: int, message: Message, failure: Failure, at: int) -> None:
     lane = _lane(writer, message, {})
-    letters.bury(writer, lane, place, 0, message.records, failure, at)
+    letters.bury(writer, lane, place, 0, message.records, failure, at, message.part)
     writer.execute("UPDATE inbox SET refused = 1 WHERE id = ?", (place,))
     writer.execute("UPDATE lane SET dead = dead + ? WHERE id = ?", (message.records, lane))
     writer.execute(
@@ -166,10 +166,12 @@ def _row(place: int, lane: int, message: Message, digest: bytes, at: int) -> tup
     encoding, body = packing.pack(message.body)
     return (
         place, lane, message.message_id, digest, message.records, at, message.content_type, message.parent, message.order, encoding, body,
+        packing.unpart(message.part),
     )  # fmt: skip
 
 
 def _stored(row: tuple[object, ...]) -> Stored:
-    place, source, feed, message_id, body, encoding, content_type, records, parent, order, received_at = row
-    message = Message(source, feed, message_id, packing.unpack(encoding, body), content_type, records, parent, order)  # type: ignore[arg-type]
+    place, source, feed, message_id, body, encoding, content_type, records, parent, order, received_at, part = row
+    text: bytes = packing.unpack(encoding, body)  # type: ignore[arg-type]
+    message = Message(source, feed, message_id, text, content_type, records, parent, order, packing.part(part))  # type: ignore[arg-type]
     return Stored(place, message, received_at)  # type: ignore[arg-type]

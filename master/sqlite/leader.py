@@ -10,11 +10,12 @@ import orjson
 
 from master import ids
 from master.records import Effects, Golden, SourceId, SourceRecord, Tally
-from master.sqlite import bulk, leases, letters
+from master.sqlite import bulk, leases, letters, packing
 from master.sqlite.database import Database
 from master.store import Fence
+from schemas.envelope import Part
 
-SOURCE = "s.entity, s.source, s.key, s.golden, s.sequence, s.sequenced, s.op, s.digest, s.match_key, s.message, s.row, s.state"
+SOURCE = "s.entity, s.source, s.key, s.golden, s.sequence, s.sequenced, s.op, s.digest, s.match_key, s.message, s.row, s.state, s.seen"
 GOLDEN = "g.n, g.id, g.entity, g.version, g.seq, g.members, g.live"
 
 READ_SOURCES = f"""
@@ -36,8 +37,8 @@ READ_MEMBERS = f"SELECT {SOURCE} FROM json_each(?1) j CROSS JOIN source_record s
 READ_BODIES = "SELECT c.golden, c.state FROM json_each(?1) j CROSS JOIN change c ON c.seq = j.value"
 
 WRITE_SOURCE = """
-INSERT OR REPLACE INTO source_record (entity, source, key, golden, sequence, sequenced, op, digest, match_key, message, row, state)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO source_record (entity, source, key, golden, sequence, sequenced, op, digest, match_key, message, row, state, seen)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 WRITE_GOLDEN = """
 INSERT INTO golden (n, id, entity, version, seq, members, live) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -105,7 +106,7 @@ class Reads:
         found: list[tuple[SourceRecord, Golden | None]] = []
         for (entity, source), keys in _grouped(wanted).items():
             rows = self._reader.execute(READ_SOURCES, (orjson.dumps(keys).decode(), entity, source))
-            found.extend((_source(row), _golden(row, 12) if row[12] is not None else None) for row in rows)
+            found.extend((_source(row), _golden(row, 13) if row[13] is not None else None) for row in rows)
         return found
 
     def matches(self, keys: Iterable[tuple[str, str]]) -> list[tuple[SourceId, str, Golden]]:
@@ -185,8 +186,9 @@ def _settle(writer: sqlite3.Connection, effects: Effects, marks: Mapping[int, tu
     for lane, (mark, row) in marks.items():
         t = sums[lane]
         writer.execute(MOVE_LANE, (mark, row, t.applied, t.unchanged, t.stale, t.dead, lane))
+    parts = _parts_of(writer, {row.message for row, _ in effects.letters}) if effects.letters else {}
     for row_, failure in effects.letters:
-        letters.bury(writer, lanes[row_.message][0], row_.message, row_.number, row_.records, failure, at)
+        letters.bury(writer, lanes[row_.message][0], row_.message, row_.number, row_.records, failure, at, parts[row_.message])
     for message, (_, parent) in lanes.items():
         if parent is not None:  # from here on the copy's own rows say what became of the record
             note = "its copy failed again and has a letter of its own" if tallies[message].dead else "its copy was applied"
@@ -196,6 +198,11 @@ def _settle(writer: sqlite3.Connection, effects: Effects, marks: Mapping[int, tu
 def _lanes_of(writer: sqlite3.Connection, messages: Sequence[int]) -> dict[int, tuple[int, int | None]]:
     query = "SELECT i.id, i.lane, i.parent FROM json_each(?) j CROSS JOIN inbox i ON i.id = j.value"
     return {row[0]: (row[1], row[2]) for row in writer.execute(query, (orjson.dumps(messages).decode(),))}
+
+
+def _parts_of(writer: sqlite3.Connection, messages: Iterable[int]) -> dict[int, Part | None]:
+    query = "SELECT i.id, i.part FROM json_each(?) j CROSS JOIN inbox i ON i.id = j.value"
+    return {row[0]: packing.part(row[1]) for row in writer.execute(query, (orjson.dumps(list(messages)).decode(),))}
 
 
 def _grouped(wanted: Iterable[SourceId]) -> dict[tuple[str, str], list[str]]:
@@ -208,8 +215,8 @@ def _grouped(wanted: Iterable[SourceId]) -> dict[tuple[str, str], list[str]]:
 
 
 def _source(row: Sequence[object]) -> SourceRecord:
-    entity, source, key, golden, sequence, sequenced, op, digest, match_key, message, number, state = row[:12]
-    return SourceRecord((entity, source, key), golden, sequence, bool(sequenced), op, digest, match_key, message, number, state)  # type: ignore[arg-type]
+    entity, source, key, golden, sequence, sequenced, op, digest, match_key, message, number, state, seen = row[:13]
+    return SourceRecord((entity, source, key), golden, sequence, bool(sequenced), op, digest, match_key, message, number, state, seen)  # type: ignore[arg-type]
 
 
 def _golden(row: Sequence[object], start: int) -> Golden:
@@ -220,7 +227,7 @@ def _golden(row: Sequence[object], start: int) -> Golden:
 def _source_row(record: SourceRecord) -> tuple[object, ...]:
     return (
         *record.id, record.golden, record.sequence, record.sequenced, record.op, record.digest, record.match_key,
-        record.message, record.row, record.state,
+        record.message, record.row, record.state, record.seen,
     )  # fmt: skip
 
 

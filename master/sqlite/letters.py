@@ -11,7 +11,7 @@ from master import ids
 from master.sqlite.database import Database
 from master.store import Letter
 from schemas import errors
-from schemas.envelope import Failure
+from schemas.envelope import Failure, Part
 
 COLUMNS = """
 d.id, d.state, d.stage, d.code, d.path, d.reason, d.fingerprint, d.records, d.attempts, d.first_at, d.last_at, d.due_at,
@@ -35,14 +35,17 @@ def fingerprint(place: str, failure: Failure) -> str:
     return hashlib.blake2b(f"{place}|{failure.stage}|{failure.code}|{path}".encode(), digest_size=6).hexdigest()
 
 
-def bury(writer: sqlite3.Connection, lane: int, message: int, row: int, records: int, failure: Failure, at: int) -> None:
-    """One record that could not be used."""
+def bury(
+    writer: sqlite3.Connection, lane: int, message: int, row: int, records: int, failure: Failure, at: int, part: Part | None = None
+) -> None:
+    """One record that could not be used; `part` says where it stands in a file."""
+    path = f"{part.file} {part.told(row, failure.path)}" if part is not None and not part.absent else failure.path
     writer.execute(
         """INSERT INTO dead_letter
         (state, stage, code, path, reason, fingerprint, records, attempts, first_at, last_at, lane, message, row, payload)
         VALUES ('dead', ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)""",
         (
-            failure.stage, failure.code, failure.path, failure.reason, fingerprint(str(lane), failure),
+            failure.stage, failure.code, path, failure.reason, fingerprint(str(lane), failure),
             records, at, at, lane, message, row, failure.payload,
         ),
     )  # fmt: skip

@@ -1,8 +1,11 @@
-"""Bytes as the store keeps them: compressed where that saves room."""
+"""Values as the store keeps them: bytes compressed where that saves room, the part of a file as JSON."""
 
 from __future__ import annotations
 
+import orjson
 import zstandard
+
+from schemas.envelope import Part
 
 PLAIN, ZSTD = 0, 1
 _FROM = 2048  # bytes; shorter ones gain little
@@ -26,3 +29,16 @@ def compress(body: bytes, level: int = 1) -> bytes:
 def decompress(stored: bytes) -> bytes:
     """One frame."""
     return zstandard.ZstdDecompressor().decompress(stored)
+
+
+def unpart(part: Part | None) -> str | None:
+    """The part of a file, as text."""
+    return None if part is None else orjson.dumps([part.file, part.first, part.shifts, part.absent]).decode()
+
+
+def part(stored: str | None) -> Part | None:
+    """And back."""
+    if stored is None:
+        return None
+    file, first, shifts, absent = orjson.loads(stored)
+    return Part(file, first, tuple((start, lines) for start, lines in shifts), absent)

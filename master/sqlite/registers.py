@@ -108,6 +108,10 @@ class Revisions:
         files = orjson.loads(packing.decompress(row[1]))
         return row[0], {path: bytes.fromhex(text) for path, text in files.items()}
 
+    def all(self) -> list[tuple[int, str, str, int]]:
+        """(id, hash, name, first use), newest first."""
+        return list(self._database.read().execute("SELECT id, hash, name, created_at FROM revision ORDER BY id DESC"))
+
 
 class Keys:
     """API keys: the prefix finds the row, the SHA-256 proves the key."""

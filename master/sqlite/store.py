@@ -6,6 +6,7 @@ from pathlib import Path
 
 from master.sqlite.attempts import Attempts
 from master.sqlite.database import Database
+from master.sqlite.endings import Endings
 from master.sqlite.inbox import Inbox
 from master.sqlite.leader import Leader
 from master.sqlite.leases import Leases
@@ -28,6 +29,7 @@ class SqliteStore:
         self.subscriptions = Subscriptions(self._database)
         self.letters = Letters(self._database)
         self.files = FileClaims(self._database)
+        self.endings = Endings(self._database)
         self.alarms = Alarms(self._database)
         self.leases = Leases(self._database)
         self.revisions = Revisions(self._database)

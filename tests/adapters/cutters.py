@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import BinaryIO
 
 from adapters import control
+from schemas.envelope import Piece
 
 
 class Lines:
@@ -15,10 +16,12 @@ class Lines:
 
     content_type = "text/plain"
 
-    def split(self, stream: BinaryIO, rows: int) -> Iterator[bytes]:
+    def split(self, stream: BinaryIO, rows: int) -> Iterator[Piece]:
         lines = (line for line in stream if not line.startswith(b"T|"))
-        while chunk := b"".join(itertools.islice(lines, rows)):
-            yield chunk
+        first = 0
+        while chunk := list(itertools.islice(lines, rows)):
+            yield Piece(b"".join(chunk), first, ((0, first),))
+            first += len(chunk)
 
     def totals(self, stream: BinaryIO, column: str = "") -> control.Totals:
         lines = stream.read().splitlines()

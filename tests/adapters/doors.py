@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from adapters.contract import FileIdentity, Files
+from adapters.contract import FileIdentity, Files, Refusals, Refused
 from schemas import errors
 from schemas.envelope import Message, Receipt
 
@@ -23,6 +23,9 @@ class Claims:
         self.steps: list[tuple[int, int]] = []
         self.alarms: dict[tuple[str, str], str] = {}
         self.raised: list[tuple[str, str]] = []
+        self.ended: dict[FileIdentity, tuple[str, int, bool, bool]] = {}
+        self.targets: dict[FileIdentity, str] = {}
+        self.bad: list[Refused] = []
 
     def claim(self, file: FileIdentity) -> Literal["new", "resume", "done"]:
         if file not in self.files:
@@ -32,6 +35,18 @@ class Claims:
 
     def progress(self, file: FileIdentity, *, rows: int, total: int) -> None:
         self.steps.append((rows, total))
+
+    def ends(self, file: FileIdentity, *, messages: str, rows: int, rejects: bool, complete: bool) -> None:
+        self.ended.setdefault(file, (messages, rows, rejects, complete))
+
+    def moved(self, file: FileIdentity, target: str) -> None:
+        self.targets[file] = target
+
+    def refused(self, system: str, feed: str) -> list[Refusals]:
+        return [Refusals(file, target, self.bad) for file, target in self.targets.items() if file.feed == feed and file in self.ended]
+
+    def told(self, file: FileIdentity) -> None:
+        del self.ended[file]
 
     def finish(self, file: FileIdentity, *, rows: int) -> None:
         self.files[file] = rows

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from adapters import files, protocols
+from adapters.contract import Refused
 from schemas import errors
 from tests.adapters import cutters
 from tests.adapters.doors import Crash, MemoryDoor
@@ -367,3 +368,16 @@ def test_a_file_that_breaks_the_connection_comes_last_afterwards(tmp_path: Path)
         with pytest.raises(errors.EndpointDown):
             house.look()
     assert house.door.bodies == [b"2|2\n"]
+
+
+def test_refused_rows_go_back_beside_the_loaded_file(tmp_path: Path) -> None:
+    """Whole or not at all, under the loaded file's name; told again after a crash they replace themselves."""
+    house = House(tmp_path, rejects={"suffix": ".bad"})
+    house.door.claims.bad = [Refused("line 3 amount", "no number", b"2|x\n"), Refused("line 9", "too long", b"8|8|8\n")]
+    house.put("a.txt")
+    house.look(3)
+    assert house.done == ["a.txt", "a.txt.bad"]
+    assert (house.folder / "done/a.txt.bad").read_bytes() == b"3\tamount: no number\t2|x\n9\ttoo long\t8|8|8\n"
+    assert house.waiting == []
+    house.look()
+    assert house.done == ["a.txt", "a.txt.bad"]

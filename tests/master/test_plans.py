@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from master.sqlite import inbox, leader, subscriptions
+from master.sqlite import endings, inbox, leader, subscriptions
 from tests.master import engines
 
 PLANS = {
@@ -26,6 +26,12 @@ PLANS = {
     leader.READ_MEMBERS: ["SCAN j", "SEARCH s USING INDEX source_record_golden (golden=?)"],
     leader.READ_BODIES: ["SCAN j", "SEARCH c USING INTEGER PRIMARY KEY"],
     inbox.PENDING: ["SEARCH l USING INTEGER PRIMARY KEY", "SEARCH i USING INDEX inbox_lane (lane=? AND id>?)"],
+    endings.STORED: [
+        "SEARCH i USING INDEX inbox_message (lane=? AND message_id>? AND message_id<?)",
+        "SCALAR SUBQUERY",
+        "SEARCH lane USING",
+    ],
+    endings.KEYS: ["SEARCH source_record USING PRIMARY KEY (entity=? AND source=? AND key>?)"],
     subscriptions.CHANGES: [
         "CO-ROUTINE c",
         "SEARCH change USING INTEGER PRIMARY KEY (rowid>?)",

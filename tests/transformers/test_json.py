@@ -130,7 +130,7 @@ def test_chunks_together_are_the_whole(records: list[dict[str, object]], size: i
     """Each stands alone and holds at most so many records."""
     for form in (build(kind="json"), build(kind="json", records="items"), build(kind="json", lines=True)):
         body = form.write(mapped(*records))
-        chunks = [rows(form, chunk) for chunk in form.split(io.BytesIO(body), size)]
+        chunks = [rows(form, chunk) for chunk, *_ in form.split(io.BytesIO(body), size)]
         assert [row for chunk in chunks for row in chunk] == records
         assert all(0 < len(chunk) <= size for chunk in chunks)
         assert form.totals(io.BytesIO(body)).rows == len(records)

@@ -154,7 +154,7 @@ def test_what_is_written_is_read_and_cut(encoding: str, records: list[dict[str, 
         body = form.write(mapped(*records))
         assert f'encoding="{encoding}"'.encode() in body
         assert rows(form, body) == records
-        chunks = [rows(form, chunk) for chunk in form.split(io.BytesIO(body), size)]
+        chunks = [rows(form, chunk) for chunk, *_ in form.split(io.BytesIO(body), size)]
         assert [row for chunk in chunks for row in chunk] == records
         assert all(0 < len(chunk) <= size for chunk in chunks)
         if records:
@@ -178,7 +178,7 @@ def test_records_of_several_names() -> None:
     body = form.write([*mapped({"no": "1"}, kind="customer"), *mapped({"no": "9"}, kind="account")])
     assert rows(form, body) == [{"no": "1", "#name": "customer"}, {"no": "9", "#name": "account"}]
     assert [row.place for row in form.read(body) if isinstance(row, formats.Row)] == ["/batch/customer[1]", "/batch/account[2]"]
-    assert [form.inspect(chunk) for chunk in form.split(io.BytesIO(body), 1)] == [1, 1]
+    assert [form.inspect(chunk) for chunk, *_ in form.split(io.BytesIO(body), 1)] == [1, 1]
 
 
 def test_what_xml_cannot_hold_is_refused() -> None:
@@ -262,7 +262,7 @@ def test_an_xslt_step_comes_before_the_mapping() -> None:
     expected = [{"day": "1", "name": "a", "count": "1"}, {"day": "1", "name": "b", "count": "1"}]
     assert rows(form, body) == expected
     assert rows(form, form.excerpt(body, 1)) == expected[1:]
-    assert [row for chunk in form.split(io.BytesIO(body), 1) for row in rows(form, chunk)] == expected
+    assert [row for chunk, *_ in form.split(io.BytesIO(body), 1) for row in rows(form, chunk)] == expected
 
 
 def test_a_style_sheet_reads_no_other_document() -> None:
@@ -300,7 +300,7 @@ def test_long_documents_are_read_in_flat_memory() -> None:
             return next(self.parts, b"")
 
     counts, sizes = [], []
-    for chunk in form.split(Long(), 1000):
+    for chunk, *_ in form.split(Long(), 1000):
         counts.append(form.inspect(chunk))
         sizes.append(int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * 4096)
     assert counts == [1000] * 60
