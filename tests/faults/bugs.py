@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters import files, http, intake
+from adapters.contract import FileIdentity
 from hub import run
 from master import merge
 from master.sqlite import inbox, leader, leases, letters, subscriptions
@@ -175,7 +176,8 @@ def file_moved_before_it_is_stored() -> None:
     old = files.FileSource._read
 
     def read(self: files.FileSource, door: Any, stop: Any, entry: Any, beside: Any, copy: Any) -> None:
-        self._move(door, entry, beside, copy.digests["sha256"])
+        path = f"{self._feed.name}/{entry.shown}"
+        self._move(door, entry, beside, FileIdentity(self._feed.system, path, entry.size, entry.mtime, copy.digests["sha256"]))
         time.sleep(0.1)
         old(self, door, stop, entry, beside, copy)
 
