@@ -27,6 +27,7 @@ _SMALL_AHEAD = 512  # messages of a lane that are read at once, if they are smal
 _LARGE_AHEAD = 4  # chunks of a lane that are decoded while the leader merges
 _LIVE_SLICE = 0.050  # seconds for one slice while live appends come in; the writer is held for about a third of it
 _SLICE = 0.200
+_ENDS = 2  # ends of the process with the record alone at work: one may be a kill that has nothing to do with it
 _LARGEST = 20_000  # rows in one slice
 _FULL = 200  # rows; a slice of this size is followed by the next at once
 _LULL = 0.008  # seconds between slices under load
@@ -160,7 +161,7 @@ class Apply:
         return Attempted((row.message,), row.number, left.tries + 1 if again and left is not None else 1)
 
     def _noted(self, part: _Slice, attempted: Attempted) -> None:
-        if attempted.tries > 1:
+        if attempted.tries > _ENDS:
             log.error("a record ended the process twice", message=attempted.messages[0], row=attempted.row)
             part = part.failed("the process died of it twice")
         self._store.attempts.note(attempted)

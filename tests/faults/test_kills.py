@@ -50,7 +50,7 @@ def killed(one: World, times: int, seed: int, longest: float = 0.8) -> dict[str,
         one.start()
     one.ready()
     load.stop()
-    one.quiet()
+    one.quiet(60 + 3 * times)
     if ods:
         peace(one, ods)
     assert one.end() == 0
@@ -111,6 +111,8 @@ def check(one: World, figures: dict[str, Any]) -> history.Report:
     print("\n".join(report.lines()))
     assert report.ok, "\n".join(report.lines())
     assert report.pending == 0
+    (blamed,) = one.query("SELECT count(*) FROM dead_letter")[0]
+    assert blamed <= 1, f"{blamed} records were parked for kills that had nothing to do with them"
     assert report.acknowledged > 10
     return report
 

@@ -43,9 +43,9 @@ store.close()
 
 
 def test_a_record_that_ends_the_process_twice_is_parked(tmp_path: Path) -> None:
-    """The first end makes its messages suspect, the second names the record; the third start parks it and goes on."""
-    codes = [subprocess.run([sys.executable, "-c", RUNNER, str(tmp_path)], check=False, timeout=60).returncode for _ in range(3)]
-    assert codes == [9, 9, 0]
+    """The first end makes its messages suspect, the next two name the record; the fourth start parks it and goes on."""
+    codes = [subprocess.run([sys.executable, "-c", RUNNER, str(tmp_path)], check=False, timeout=60).returncode for _ in range(4)]
+    assert codes == [9, 9, 9, 0]
     store = SqliteStore(tmp_path / "mastercopy.db")
     letters = store.letters.select(state="dead", filters={}, limit=10)
     assert [(letter.code, letter.message) for letter in letters] == [("PoisonRecord", 5)]
