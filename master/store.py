@@ -64,9 +64,10 @@ class Inbox(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """What apply has begun: a slice of these messages, or one `row` of one message for the `tries`-th time."""
+    """What apply has begun: a slice of so many rows of these messages; or one row alone, its number, for the `tries`-th time."""
 
     messages: tuple[int, ...]
+    rows: int = 0
     row: int | None = None
     tries: int = 1
 

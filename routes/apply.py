@@ -28,6 +28,7 @@ _LARGE_AHEAD = 4  # chunks of a lane that are decoded while the leader merges
 _LIVE_SLICE = 0.050  # seconds for one slice while live appends come in; the writer is held for about a third of it
 _SLICE = 0.200
 _ENDS = 2  # ends of the process with the record alone at work: one may be a kill that has nothing to do with it
+_PARTS = 8  # a slice in which the process ended is tried again in so many parts
 _LARGEST = 20_000  # rows in one slice
 _FULL = 200  # rows; a slice of this size is followed by the next at once
 _LULL = 0.008  # seconds between slices under load
@@ -145,22 +146,20 @@ class Apply:
         return len(part.rows)
 
     def _attempt(self, part: _Slice) -> None:
-        """Note what is begun, so that a record that ends the process is found: its messages go record by record at the next start."""
+        """Note what is begun, so that a record that ends the process is found: at the next start its slice goes in smaller parts."""
         if self._left is None:
             self._left = self._store.attempts.left() or Attempted(())
-        if part.rows and not part.revisions.keys().isdisjoint(self._left.messages):
-            for end in range(len(part.rows), 0, -1):
-                self._noted(part.until(1) if end > 1 else part, self._once_more(part.rows[0]))
-                part = part.beyond(1)
+        if part.revisions.keys().isdisjoint(self._left.messages):
+            self._noted(part)
             return
-        self._noted(part, Attempted(tuple(part.revisions)))
+        size = max(1, self._left.rows // _PARTS)
+        while len(part.rows) > size:
+            self._noted(part.until(size))
+            part = part.beyond(size)
+        self._noted(part)
 
-    def _once_more(self, row: Row) -> Attempted:
-        left = self._left
-        again = left is not None and left.messages == (row.message,) and left.row == row.number
-        return Attempted((row.message,), row.number, left.tries + 1 if again and left is not None else 1)
-
-    def _noted(self, part: _Slice, attempted: Attempted) -> None:
+    def _noted(self, part: _Slice) -> None:
+        attempted = self._attempted(part)
         if attempted.tries > _ENDS:
             log.error("a record ended the process twice", message=attempted.messages[0], row=attempted.row)
             part = part.failed("the process died of it twice")
@@ -169,6 +168,14 @@ class Apply:
             self._carry_out(part)
         finally:
             self._store.attempts.done()
+
+    def _attempted(self, part: _Slice) -> Attempted:
+        """A record that is alone at work is counted, should it be the one that was alone when the process ended."""
+        if len(part.rows) != 1:
+            return Attempted(tuple({row.message for row in part.rows}), len(part.rows))
+        row, left = part.rows[0], self._left
+        again = left is not None and left.rows == 1 and left.messages == (row.message,) and left.row == row.number
+        return Attempted((row.message,), 1, row.number, left.tries + 1 if again and left is not None else 1)
 
     def _carry_out(self, part: _Slice) -> None:
         """Write the slice. Where a record breaks the merge itself, find it by halves and park it, so that the others go on."""

@@ -24,6 +24,7 @@ log = structlog.get_logger("delivery")
 
 WINDOW = 10_000  # matched changes that may be read ahead of the oldest unsettled one
 _READ = 1_000  # changes of one query
+_RANGES = 500  # settled ranges beyond the mark with which nothing more is read ahead
 _LULL = 0.020  # seconds between rounds under load
 _LOOK = 1.0  # seconds after which a reader looks by itself: a bell may be lost
 _REFUSED, _OF = 20, 100  # more refusals than this among the last deliveries pause the subscription
@@ -56,6 +57,7 @@ class Reader:
         self.failures, self.retry_at = progress.failures, progress.retry_at
         self.trail = Trail(tools.clock(), progress.mark)
         self._stored_mark = progress.mark
+        self._scattered = False
         self._recent: deque[bool] = deque(maxlen=_OF)
         self._bell = threading.Event()
         self._lock = threading.Lock()
@@ -141,7 +143,7 @@ class Reader:
 
     def _fill(self) -> bool:
         """Read ahead, as far as the window goes."""
-        if len(self.ledger) >= WINDOW or self.waiting_for_endpoint():
+        if len(self.ledger) >= WINDOW or self._scattered or self.waiting_for_endpoint():
             return False
         after = self.ledger.head
         changes = self.tools.tail.changes(after, _READ)
@@ -181,7 +183,14 @@ class Reader:
                 self._error = error
                 raise
             self._stored_mark = settlement.mark
+            self._scatter(len(settlement.settled))
             self.trail.note(self.tools.clock(), settlement.mark)
+
+    def _scatter(self, ranges: int) -> None:
+        """One lane lags: every step writes the settled ranges beyond it, so there must not be many of them."""
+        before, self._scattered = self._scattered, ranges > _RANGES
+        if before and not self._scattered:
+            self.ring()
 
     def waiting_for_endpoint(self) -> bool:
         """The breaker is open."""

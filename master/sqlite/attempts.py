@@ -23,7 +23,7 @@ class Attempts:
 
     def note(self, attempted: Attempted) -> None:
         """Apply begins with these."""
-        text = orjson.dumps([list(attempted.messages), attempted.row, attempted.tries])
+        text = orjson.dumps([list(attempted.messages), attempted.rows, attempted.row, attempted.tries])
         os.pwrite(self._open(), b"%d\n%b" % (len(text), text), 0)
 
     def done(self) -> None:
@@ -37,8 +37,8 @@ class Attempts:
         size, _, rest = self._path.read_bytes().partition(b"\n")
         if not size.isdigit() or not int(size) or len(rest) < int(size):
             return None
-        messages, row, tries = orjson.loads(rest[: int(size)])
-        return Attempted(tuple(messages), row, tries)
+        messages, rows, row, tries = orjson.loads(rest[: int(size)])
+        return Attempted(tuple(messages), rows, row, tries)
 
     def _open(self) -> int:
         if self._file is None:
