@@ -105,10 +105,15 @@ class Outbound:
     def echoes(self, change: Change, own: dict[str, Any]) -> bool:
         """What would be sent equals the receiver's own record: the fields that it gets are those that it has."""
         view = self.route.fields.get(change.entity)
+        differ = {
+            name: value for name, value in change.state.items() if own.get(name) != value and (view is None or name in view)
+        }  # without references that is nothing; with them, what is sent keeps its ids, and the receiver's own has none
+        if not differ:
+            return True
         paths = canonical.refs(change.entity)
+        bare = references.strip(paths, copy.deepcopy(differ))
         own = references.strip(paths, own)
-        state = references.strip(paths, copy.deepcopy(change.state))  # what is sent keeps its ids
-        return all(own.get(name) == value for name, value in state.items() if view is None or name in view)
+        return all(own.get(name) == value for name, value in bare.items())
 
 
 def _item(change: Change, event: Event) -> Item:
