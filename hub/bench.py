@@ -106,7 +106,7 @@ def _push(it: Bed, rate: float, results: list[load.Result], stop: threading.Even
     """Customers at a steady rate, in portions of some seconds, until told to stop."""
     first, portion = 0, int(rate * 5)
     while not stop.is_set():
-        plan = load.Plan("127.0.0.1", it.hub.port, "/in/crm/customers", it.key, portion, 8, rate, first=first)
+        plan = load.Plan("127.0.0.1", it.hub.port, "/in/crm/customers", it.key, portion, 64, rate, first=first)
         generator = load.Generator(plan)
         try:
             results.append(generator.send())
