@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from schemas.envelope import Event, Message, Receipt
 from schemas.errors import Reject
@@ -163,6 +163,3 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of connections. May be called twice."""
-
-
-Spec = dict[str, Any]

@@ -99,9 +99,6 @@ class Leader(Protocol):
         `marks` moves lanes: lane -> (mark, mark_row); `revisions`: message -> revision id.
         """
 
-    def contended(self) -> bool:
-        """Live appends wait at this moment."""
-
 
 @dataclass(slots=True)
 class Progress:

@@ -72,11 +72,6 @@ class Reader:
         """Go on with another revision of the route, mapping or format; the number of lanes stays."""
         self.outbound, self.route, self.revision = outbound, outbound.route, revision
 
-    @property
-    def lag(self) -> int:
-        """Matched changes that are read and not settled."""
-        return len(self.ledger)
-
     def run(self, stop: threading.Event) -> None:
         """Read and deliver. Raises `FenceLost` when another reader has taken over."""
         threads = [threading.Thread(target=self._lane, args=(lane, stop), name=f"{self.name}-lane", daemon=True) for lane in self.lanes[1:]]

@@ -42,15 +42,6 @@ class Checker(Protocol):
         """How many records; raises `Reject`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """Over these the door pushes back: records waiting, age of the oldest in seconds, free bytes on the disk."""
-
-    pending: int = 5_000_000
-    age: float = 3600.0
-    free: int = 200_000_000
-
-
 @dataclass(slots=True)
 class _Waiting:
     messages: Sequence[Message]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple
 
 Op = Literal["upsert", "delete"]
 CandidateOp = Literal["upsert", "delete", "withdraw"]
@@ -140,11 +140,3 @@ class Change(NamedTuple):
     message: int
     row: int
     at: int
-
-
-class Reference(TypedDict, total=False):
-    """How one canonical record points to another: the source's own key, and the golden id once it is known."""
-
-    source: str
-    key: str
-    id: str

@@ -28,10 +28,6 @@ class Gate:
         self._queue: deque[threading.Lock] = deque()
         self._held = False
 
-    def waiting(self) -> int:
-        """How many threads stand before the gate."""
-        return len(self._queue)
-
     def __enter__(self) -> None:
         with self._lock:
             if not self._held:
@@ -80,7 +76,6 @@ class Database:
         self.path = path
         self.gate = Gate()
         self._jobs: deque[_Job] = deque()
-        self._read_only = read_only
         if read_only:
             check(path)
         else:

@@ -84,10 +84,6 @@ class Leader:
 
         self._database.run(work)
 
-    def contended(self) -> bool:
-        """Others wait for the writer at this moment."""
-        return self._database.gate.waiting() > 0
-
 
 class Reads:
     """What the store knows of a slice's records."""
