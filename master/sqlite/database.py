@@ -28,6 +28,10 @@ class Gate:
         self._queue: deque[threading.Lock] = deque()
         self._held = False
 
+    def waiting(self) -> int:
+        """How many threads stand before the gate."""
+        return len(self._queue)
+
     def __enter__(self) -> None:
         with self._lock:
             if not self._held:
