@@ -13,8 +13,7 @@ from schemas.errors import Reject
 Idempotent = Literal["version", "name", "no"]
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One change inside a batch: `id` is the event's own id, `key` the golden id, `version` dense from 1 per key."""
 
     id: str

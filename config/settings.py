@@ -22,3 +22,4 @@ class Settings(BaseSettings):
     age_limit: float = Field(default=3600.0, gt=0, description="Age in seconds of the oldest waiting record at which the doors push back")
     free_limit: int = Field(default=200_000_000, ge=0, description="Free bytes on the store's disk below which the doors push back")
     log_level: str = Field(default="info", description="debug, info, warning or error")
+    log_json: bool = Field(default=False, description="Logs as JSON, one object a line")

@@ -33,8 +33,8 @@ def up(
     from hub import logs, run
 
     logs.set_up(log_level, as_json=log_json)
-    with run.Hub(Settings(home=home, port=port, host=host, log_level=log_level)) as hub:
-        run.until_told(hub, lambda: typer.echo(f"Mastercopy is up: {hub.url}/status", err=True))
+    settings = Settings(home=home, port=port, host=host, log_level=log_level, log_json=log_json)
+    run.serve(settings, lambda hub: typer.echo(f"Mastercopy is up: {hub.url}/status", err=True))
 
 
 @key.command("create")

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 from master.sqlite.store import SqliteStore
 from routes import setup
@@ -55,8 +56,8 @@ class Home:
             config.write_text(_TEMPLATE, encoding="utf-8")
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the home for this process. Raises `HomeLocked` when a hub works in it."""
+    def locked(self) -> Iterator[IO[str]]:
+        """Hold the home for as long as this file is open. Raises `HomeLocked` when a hub works in it."""
         with self._lock.open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -64,7 +65,7 @@ class Home:
                 running = self.control()
                 where = f" (process {running.pid}, {running.url})" if running else ""
                 raise errors.HomeLocked(f"{self.folder}{where}", hint="Stop it, or choose another --home") from error
-            yield
+            yield file
 
     def announce(self, url: str) -> Control:
         """Say where the hub of this home answers."""

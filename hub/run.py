@@ -1,32 +1,32 @@
-"""A hub in one process: store, flow and web doors, started together and drained on the way out."""
+"""A hub: store and flow in this process, the web doors in one beside it, started together and drained on the way out."""
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import structlog
-import uvicorn
 
 from config.settings import Settings
+from hub.doors import Doors, Site, listen
 from hub.home import Home
 from master.sqlite.store import SqliteStore
-from monitor import web
 from routes import setup
-from routes.flow import Flow, Limits
+from routes.flow import Flow
+from routes.front import Limits
 from schemas import errors
 
 log = structlog.get_logger("hub")
 
-_SWITCH = 0.001  # seconds a thread may compute before another gets its turn: the doors must answer while files load
+_SWITCH = 0.001  # seconds a thread may compute before another gets its turn: pushes must be answered while files load
 
 
 class Hub:
@@ -39,60 +39,63 @@ class Hub:
 
     def __enter__(self) -> Self:
         self.home.prepare()
-        self._lock.__enter__()
+        held = self._lock.__enter__()
         try:
-            self._start()
+            self._start(held.fileno())
         except BaseException:
             self._lock.__exit__(None, None, None)
             raise
         return self
 
-    def _start(self) -> None:
+    def _start(self, lock: int) -> None:
         settings = self.settings
         configured = setup.load(self.home.folder)
-        self._socket = _listen(settings.host, settings.port)
-        self.port = int(self._socket.getsockname()[1])
-        self.url = f"http://{settings.host}:{self.port}"
-        self.store = SqliteStore(self.home.store)
         limits = Limits(settings.pending_limit, settings.age_limit, settings.free_limit, settings.workers)
-        self.flow = Flow(self.store, configured, self.home.folder, limits, f"{socket.gethostname()}:{os.getpid()}")
+        doors = listen(settings.host, settings.port)
+        self.port = int(doors.getsockname()[1])
+        self.url = f"http://{settings.host}:{self.port}"
         self.control = self.home.announce(self.url)
-        application = web.application(self.flow, self.control.token, self.reload)
-        quiet: dict[str, Any] = {"log_level": "warning", "access_log": False, "lifespan": "off", "proxy_headers": False}
-        self._server = uvicorn.Server(uvicorn.Config(application, timeout_graceful_shutdown=10, **quiet))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name="web", daemon=True)
-        self.flow.start()
-        self._thread.start()
-        while not self._server.started:
-            if not self._thread.is_alive():
-                raise errors.Misconfigured(f"the web doors could not open on {self.url}")
-            time.sleep(0.01)
+        site = Site(doors, self.home.folder, self.home.store, self.control.token, limits, settings.log_level, settings.log_json, lock)
+        self._doors = Doors(site, self.reload)
+        try:
+            self.store = SqliteStore(self.home.store)
+            holder = f"{socket.gethostname()}:{os.getpid()}"
+            reading = functools.partial(SqliteStore, self.home.store, read_only=True)
+            self.flow = Flow(self.store, configured, self.home.folder, limits, holder, reading, self.reload)
+            self.flow.start()
+            self._doors.open(self.flow)
+            self.flow.warm()
+        except BaseException:
+            self._doors.close()
+            raise
         _settle_down()
         log.info("hub is up", url=self.url, home=str(self.home.folder), feeds=len(configured.feeds()), routes=len(configured.routes))
 
     def reload(self) -> None:
         """Read mappings, routes and rules again. A mistake in one changes nothing: it is raised, and the hub goes on as it was."""
-        self.flow.reload(setup.load(self.home.folder))
+        self.flow.use(setup.load(self.home.folder))
+        self._doors.reloaded()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         log.info("hub drains")
-        self._server.should_exit = True
-        self._thread.join(timeout=15)
+        self._doors.close()
         self.flow.stop()
         self.store.close()
         self.home.withdraw()
         self._lock.__exit__(kind, error, trace)
 
 
-def until_told(hub: Hub, ready: Callable[[], None] = lambda: None) -> None:
-    """Wait for SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
+def serve(settings: Settings, ready: Callable[[Hub], None]) -> None:
+    """Run a hub until SIGTERM or Ctrl-C, which also count while it starts; SIGHUP reads the configuration again."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=_reload, args=(hub,), daemon=True).start())
-    ready()
-    while not stop.wait(1.0):
-        pass
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with Hub(settings) as hub:
+        signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=_reload, args=(hub,), daemon=True).start())
+        ready(hub)
+        while not stop.wait(1.0):
+            pass
 
 
 def _reload(hub: Hub) -> None:
@@ -109,10 +112,3 @@ def _settle_down() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), backlog=1024)
-    except OSError as error:
-        raise errors.Misconfigured(f"cannot listen on {host}:{port}: {error.strerror}", hint="Choose another --port") from error

@@ -177,6 +177,9 @@ class Subscriptions(Protocol):
     def changes_of(self, golden: int, first: int, last: int) -> list[Change]:
         """One key's part of the log."""
 
+    def cause(self, seq: int) -> tuple[int, int]:
+        """Where the change before this one of the same key stands (0: nowhere), and when the message came that caused this one."""
+
     def head(self) -> int:
         """The newest sequence number."""
 

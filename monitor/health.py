@@ -6,7 +6,7 @@ import threading
 import time
 
 from routes import receive
-from routes.flow import Flow
+from routes.front import Front
 from schemas import errors
 
 _FRESH = 2.0  # seconds for which an answer holds: anybody may ask, and asking writes
@@ -16,8 +16,8 @@ _LEASE = "readyz"
 class Health:
     """One for each hub."""
 
-    def __init__(self, flow: Flow) -> None:
-        self._flow = flow
+    def __init__(self, front: Front) -> None:
+        self._front = front
         self._lock = threading.Lock()
         self._checks: dict[str, str] = {}
         self._looked = -_FRESH
@@ -34,19 +34,19 @@ class Health:
         """It can be written."""
         try:
             now = receive.now()
-            self._flow.store.leases.take(_LEASE, _LEASE, now, now, force=True)
+            self._front.store.leases.take(_LEASE, _LEASE, now, now, force=True)
         except errors.MastercopyError as error:
             return str(error)
         return "ok"
 
     def _migrations(self) -> str:
-        found = [row[0] for row in self._flow.store.views.dump("alembic_version", ("version_num",))]
+        found = [row[0] for row in self._front.store.views.dump("alembic_version", ("version_num",))]
         return "ok" if found else "the store has no version"
 
     def _threads(self) -> str:
-        ended = self._flow.ended()
+        ended = self._front.work.ended()
         return f"ended: {', '.join(ended)}" if ended else "ok"
 
     def _doors(self) -> str:
         """Not a failure of this process: callers are told to come later."""
-        return "pushing back" if self._flow.door.busy() else "ok"
+        return "pushing back" if self._front.door.busy() else "ok"

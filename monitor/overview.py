@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from routes import receive, subscribers
-from routes.flow import Flow
+from routes.front import Front
 from schemas import personal
 
 _FRESH = 0.5  # seconds for which an answer holds: many who look cost as much as one
@@ -20,8 +20,8 @@ _GROUPS, _FILES = 20, 20
 class Overview:
     """One for each hub. Safe to ask from several threads."""
 
-    def __init__(self, flow: Flow, clock: Callable[[], float] = time.monotonic) -> None:
-        self._flow, self._clock = flow, clock
+    def __init__(self, front: Front, clock: Callable[[], float] = time.monotonic) -> None:
+        self._front, self._clock = front, clock
         self._lock = threading.Lock()
         self._answer: dict[str, Any] = {}
         self._answered = -_FRESH
@@ -39,7 +39,7 @@ class Overview:
             return self._answer
 
     def _fresh(self) -> dict[str, Any]:
-        store, now = self._flow.store, receive.now()
+        store, now = self._front.store, receive.now()
         waiting, oldest = store.inbox.waiting()
         totals = store.views.totals()
         subscriptions = [row | {"reason": self._veil.text(row["reason"])} for row in subscribers.overview(store, now)]
@@ -86,7 +86,7 @@ class Overview:
     def _feeds(self, lanes: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Every configured feed, and what is left of those that are not configured any more."""
         tallies = {f"{lane['source']}/{lane['feed']}": lane for lane in lanes}
-        kinds = {feed.path: feed.over for system in self._flow.setup.systems.values() for feed in system.manifest.feeds.values()}
+        kinds = {feed.path: feed.over for system in self._front.setup.systems.values() for feed in system.manifest.feeds.values()}
         names = ("accepted", "duplicate", "applied", "unchanged", "stale", "dead", "resolved")
         found = []
         for feed in sorted({*kinds, *tallies}):
@@ -99,7 +99,7 @@ class Overview:
         """Groups of open letters. This reads all of them: the longer it takes, the less often it is done."""
         if self._clock() >= self._groups_due:
             began = self._clock()
-            groups = self._flow.store.letters.groups(_GROUPS)
+            groups = self._front.store.letters.groups(_GROUPS)
             self._groups = [group | {"reason": self._veil.text(group["reason"])} for group in groups]
             ended = self._clock()
             self._groups_due = ended + max(2.0, 100 * (ended - began))

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor.problems import problem
 from routes.access import Guard
-from routes.flow import Flow
+from routes.front import Front
 from routes.outcome import outcome
 from routes.receive import Answer
 from schemas import errors
@@ -31,13 +31,17 @@ class Mailbox:
     """Carries answers from the committing thread into the event loop, many with one wake-up."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self._answers: deque[tuple[asyncio.Future[Answer], Answer]] = deque()
         self._lock = threading.Lock()
         self._scheduled = False
 
     def put(self, future: asyncio.Future[Answer], answer: Answer) -> None:
-        """Called from another thread."""
+        """Called from any thread."""
+        if threading.get_ident() == self._thread:
+            if not future.done():
+                future.set_result(answer)
+            return
         with self._lock:
             self._answers.append((future, answer))
             if self._scheduled:
@@ -57,9 +61,9 @@ class Mailbox:
 class PushDoor:
     """Stands before the rest of the application, with nothing between the request and the inbox that is not needed."""
 
-    def __init__(self, flow: Flow) -> None:
-        self._flow = flow
-        self._guard = Guard(flow.store.keys)
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._guard = Guard(front.store.keys)
         self._mailbox: Mailbox | None = None
 
     def before(self, rest: ASGIApp) -> ASGIApp:
@@ -104,19 +108,19 @@ class PushDoor:
             )
         if owner != source:
             raise errors.Forbidden(f"this key is {owner}'s", hint=f"It may push to /in/{owner}/... only")
-        body = await _body(receive, headers.get(b"content-length", b""), self._flow.limit(source, feed))
+        body = await _body(receive, headers.get(b"content-length", b""), self._front.limit(source, feed))
         content_type = headers.get(b"content-type", b"").decode("latin-1")
         message = Message(source, feed, _message_id(headers.get(b"idempotency-key")), body, content_type)
         if len(body) > 200_000:  # the check takes long enough to hold up other requests
-            return await asyncio.to_thread(self._flow.door.checked, message)
-        return self._flow.door.checked(message)
+            return await asyncio.to_thread(self._front.door.checked, message)
+        return self._front.door.checked(message)
 
     async def _stored(self, message: Message) -> Answer:
         if self._mailbox is None:
             self._mailbox = Mailbox()
         mailbox = self._mailbox
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._flow.door.submit(message, lambda answer: mailbox.put(future, answer))
+        self._front.door.submit(message, lambda answer: mailbox.put(future, answer))
         return await future
 
     async def _waited(self, receipt: Receipt, message: Message, seconds: float) -> Response:
@@ -126,12 +130,12 @@ class PushDoor:
         def tell() -> None:
             loop.call_soon_threadsafe(touched.set)
 
-        self._flow.waits.expect(receipt.id, tell)
+        await asyncio.to_thread(self._front.work.expect, receipt.id, tell)
         try:
             deadline = loop.time() + seconds
             while True:
                 touched.clear()
-                found = await asyncio.to_thread(outcome, self._flow.store, receipt.id)
+                found = await asyncio.to_thread(outcome, self._front.store, receipt.id)
                 if found is not None:
                     body: dict[str, Any] = {"receipt": str(receipt.id), "duplicate": receipt.duplicate, "records": message.records, **found}
                     return Response(orjson.dumps(body), 200, media_type="application/json")
@@ -139,7 +143,7 @@ class PushDoor:
         except TimeoutError:
             return Response(_receipt(receipt, message.records), 202, media_type="application/json")
         finally:
-            self._flow.waits.forget(receipt.id)
+            await asyncio.to_thread(self._front.work.forget, receipt.id)
 
 
 def _receipt(receipt: Receipt, records: int) -> bytes:

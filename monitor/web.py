@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,15 +18,16 @@ from monitor.problems import problem
 from monitor.push import PushDoor
 from routes.archive import Archive
 from routes.desk import Desk
-from routes.flow import Flow
+from routes.front import Front
 from schemas import errors
 
 
-def application(flow: Flow, token: str, reload: Callable[[], None]) -> ASGIApp:
+def application(front: Front, token: str) -> ASGIApp:
     """The routes of one hub process. Pushing stands first: it is what is asked most. `token` opens what changes something."""
-    door, health, overview, page = PushDoor(flow), Health(flow), Overview(flow), Page()
+    door, health, overview, page = PushDoor(front), Health(front), Overview(front), Page()
     gate, workers = Gate(token), api.Workers()
-    desk = Desk(flow.store, flow.door, Archive(flow.store, lambda: flow.setup), lambda name: _ring(flow, name), reload, flow.home)
+    archive = Archive(front.store, lambda: front.setup)
+    desk = Desk(front.store, front.door, archive, front.work.ring, front.work.reload, front.home)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -65,12 +64,6 @@ def application(flow: Flow, token: str, reload: Callable[[], None]) -> ASGIApp:
         exception_handlers={HTTPException: _http, Exception: _broken},
     )
     return door.before(rest)
-
-
-def _ring(flow: Flow, name: str) -> None:
-    reader = flow.readers.get(name)
-    if reader is not None:
-        reader.ring()
 
 
 def _http(_: Request, error: Exception) -> Response:

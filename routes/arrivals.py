@@ -82,7 +82,7 @@ def _body(outbound: Outbound, outgoing: Outgoing) -> str:
     if outgoing.failure is not None:
         return f"nothing: {outgoing.failure}"
     try:
-        body = outbound.format.write(outgoing.records)
+        body = outbound.format.join(outgoing.parts)
     except errors.Reject as error:
         return f"nothing: {error}"
     return body.decode(str(outbound.sink.format.get("encoding", "utf-8")), "replace")[:_SENT]

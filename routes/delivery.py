@@ -13,17 +13,16 @@ import structlog
 from adapters.contract import Sink
 from master.store import Fence, Settlement, Store
 from routes import pace
+from routes.ahead import Ahead, Projecting
 from routes.lane import Lane
 from routes.ledger import Ledger, Trail
-from routes.outbound import Outbound, Outgoing
-from routes.tail import Tail
+from routes.outbound import Outbound
 from schemas import errors
-from schemas.envelope import Change
 
 log = structlog.get_logger("delivery")
 
 WINDOW = 10_000  # matched changes that may be read ahead of the oldest unsettled one
-_READ = 1_000  # changes of one query
+_READ = 1_000  # changes in one round that are followed by the next at once
 _RANGES = 500  # settled ranges beyond the mark with which nothing more is read ahead
 _LULL = 0.020  # seconds between rounds under load
 _LOOK = 1.0  # seconds after which a reader looks by itself: a bell may be lost
@@ -35,7 +34,7 @@ class Tools:
     """What a reader works with; clock in microseconds since 1970, `random` between 0 and 1."""
 
     store: Store
-    tail: Tail
+    projecting: Projecting
     clock: Callable[[], int]
     random: Callable[[], float]
 
@@ -62,6 +61,7 @@ class Reader:
         self._bell = threading.Event()
         self._lock = threading.Lock()
         self._error: BaseException | None = None
+        self.ahead = Ahead(tools.projecting, lambda: self.outbound, self.ring)
         self.lanes = [Lane(self, sink, number, len(sinks)) for number, sink in enumerate(sinks)]
 
     def ring(self) -> None:
@@ -141,21 +141,16 @@ class Reader:
         if len(self.ledger) >= WINDOW or self._scattered or self.waiting_for_endpoint():
             return False
         after = self.ledger.head
-        changes = self.tools.tail.changes(after, _READ)
-        if not changes:
+        block = self.ahead.take(after, self.tools.store.subscriptions.head())
+        if block is None or block.head == after:
             return False
-        outgoing = [found for golden, change in changes if (found := self._project(golden, change)) is not None]
-        self.ledger.read(changes[-1][1].seq, [each.item.seq for each in outgoing])
-        for each in outgoing:
+        matched = [each for each in block.matched if not self.ledger.settled_before(each.item.seq)]
+        self.ledger.read(block.head, [each.item.seq for each in matched])
+        for each in matched:
             self.lanes[each.golden % len(self.lanes)].put(each)
         for lane in self.lanes[1:]:
             lane.ring()
         return True
-
-    def _project(self, golden: int, change: Change) -> Outgoing | None:
-        if self.ledger.settled_before(change.seq):
-            return None
-        return self.outbound.project(golden, change)
 
     def _note_mark(self) -> None:
         """The mark also moves over changes that match nothing; that is stored now and then, and when all is quiet."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -15,13 +13,16 @@ import structlog
 from adapters import contract, endpoints, protocols
 from master.store import Fence, Store
 from routes import receive
+from routes.ahead import Projecting
 from routes.apply import Apply
 from routes.delivery import Reader, Tools
+from routes.front import Front, Limits
 from routes.inbound import Inbound
 from routes.outbound import Outbound
 from routes.pool import DecodePool
+from routes.projecting import ProjectPool
+from routes.projection import Projector
 from routes.setup import Setup
-from routes.tail import Tail
 from routes.withdrawals import Withdrawals
 from schemas import errors
 
@@ -29,16 +30,6 @@ log = structlog.get_logger("flow")
 
 _LEASE = 10.0  # seconds; renewed at a third of it
 _AGAIN = (0.2, 5.0)  # seconds between two starts of work that failed
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Where the doors push back, and how many processes decode."""
-
-    pending: int = 5_000_000
-    age: float = 3600.0
-    free: int = 200_000_000
-    workers: int = 1
 
 
 class Waits:
@@ -69,23 +60,26 @@ class Waits:
 
 
 class Flow:
-    """Everything between the edges. `start` and `stop` once; `reload` any time."""
+    """Everything between the edges. `start` and `stop` once; `use` any time."""
 
-    def __init__(self, store: Store, setup: Setup, home: Path, limits: Limits, holder: str) -> None:
+    def __init__(
+        self, store: Store, setup: Setup, home: Path, limits: Limits, holder: str, reading: Callable[[], Store], reload: Callable[[], None]
+    ) -> None:
+        """`reading` opens the store for reading in another process; `reload` reads the configuration again and calls `use`."""
         self.store, self.setup, self.home, self.limits = store, setup, home, limits
-        self._holder = holder
+        self._holder, self._reading, self.reload = holder, reading, reload
         self._stop = threading.Event()
         self._drained = threading.Event()
         self._threads: list[threading.Thread] = []
         self._revisions: dict[str, int] = {}
-        self._pool = DecodePool(dict(setup.systems), setup.master, limits.workers)
-        self._pressure: tuple[float, str | None] = (0.0, None)
-        self.waits = Waits()
-        self._tail = Tail(store.subscriptions)
+        self._waits = Waits()
+        self._projector = Projector(store.subscriptions)
+        self._project_pool = self._projecting_pool()
         self.readers: dict[str, Reader] = {}
         self.sources: dict[str, contract.Source] = {}
         self.group = receive.GroupCommit(store, self._appended)
-        self.door = receive.Door(store, self._checker, self.group, self._over)
+        self.front = Front(store, lambda: self.setup, home, limits, self.group, self)
+        self._pool = DecodePool(self.front.feeds, limits.workers)
         self.apply = Apply(
             store, lambda: self._pool, self._revision, lambda: self._merge_rules, self._applied, lambda: self.group.last_live, receive.now
         )
@@ -97,12 +91,23 @@ class Flow:
         self.apply.ring()
 
     def _applied(self, messages: Iterable[int]) -> None:
-        self.waits.touched(messages)
+        self._waits.touched(messages)
         for reader in self.readers.values():
             reader.ring()
 
-    def _checker(self, source: str, feed: str) -> receive.Checker:
-        return self._pool.inbound(f"{source}/{feed}")
+    def ring(self, name: str) -> None:
+        """Wake a subscription's reader: somebody changed a state."""
+        reader = self.readers.get(name)
+        if reader is not None:
+            reader.ring()
+
+    def expect(self, message: int, tell: Callable[[], None]) -> None:
+        """See `Waits`."""
+        self._waits.expect(message, tell)
+
+    def forget(self, message: int) -> None:
+        """See `Waits`."""
+        self._waits.forget(message)
 
     def _revision(self, inbound: Inbound | Outbound) -> int:
         found = self._revisions.get(inbound.hash)
@@ -111,33 +116,8 @@ class Flow:
             found = self._revisions[inbound.hash] = self.store.revisions.keep(name, inbound.hash, inbound.files, receive.now())
         return found
 
-    def _over(self) -> str | None:
-        """Why the doors push back, looked at four times a second."""
-        at, why = self._pressure
-        if time.monotonic() - at > 0.25:
-            self._pressure = (time.monotonic(), why)  # others need not look meanwhile
-            why = self._look()
-            self._pressure = (time.monotonic(), why)
-        return why
-
-    def _look(self) -> str | None:
-        if shutil.disk_usage(self.home).free < self.limits.free:
-            return f"less than {self.limits.free} bytes are free on the store's disk"
-        pending, oldest = self.store.inbox.waiting()
-        if pending > self.limits.pending:
-            return f"{pending} records wait to be applied"
-        age = (receive.now() - oldest) / 1_000_000 if oldest else 0.0
-        return f"the oldest waiting record is {age:.0f} seconds old" if age > self.limits.age else None
-
     def _compiled(self, feed: str) -> Inbound:
-        return self._pool.inbound(feed)
-
-    def limit(self, source: str, feed: str) -> int:
-        """The longest body that a feed takes at its HTTP door, in bytes. Raises `NotFound`."""
-        found = self._pool.inbound(f"{source}/{feed}").feed
-        if not isinstance(found.endpoint, endpoints.HttpIn):
-            raise errors.NotFound(f"{found.path} does not come over HTTP", hint=f"It comes over {found.over}")
-        return found.limit
+        return self.front.feeds.inbound(feed)
 
     # -- life
 
@@ -149,9 +129,14 @@ class Flow:
             self._read(name)
         for feed in self.setup.feeds():
             self._source(feed)
-        withdrawals = Withdrawals(self.store, self.group.append, self._compiled)
+        withdrawals = Withdrawals(self.store, lambda messages: receive.append(self.group, messages), self._compiled)
         self._thread("withdrawals", lambda: withdrawals.run(self._stop))
         self._thread("leases", self._renew)
+
+    def warm(self) -> None:
+        """Start the workers: what comes first then need not wait for them. Not a part of `start`, since the doors may open before."""
+        self._pool.warm()
+        self._project_pool.warm()
 
     def _lease(self, name: str) -> Fence:
         now = receive.now()
@@ -171,7 +156,7 @@ class Flow:
         system, sink = outbound.route.to.split("/", 1)
         sinks = [protocols.sink(self.setup.systems[system], sink, outbound.format) for _ in range(outbound.route.concurrency)]
         fence = self._lease(f"reader:{name}")
-        tools = Tools(self.store, self._tail, receive.now, random.random)
+        tools = Tools(self.store, Projecting(self._projector, lambda: self._project_pool), receive.now, random.random)
 
         def work() -> None:
             reader = self.readers[name] = Reader(outbound, sinks, fence, self._revision(outbound), tools)
@@ -193,12 +178,12 @@ class Flow:
         spool.mkdir(parents=True, exist_ok=True)
 
         def work() -> None:
-            source = protocols.source(found, name, self._pool.inbound(feed).format, spool)
+            source = protocols.source(found, name, self.front.feeds.inbound(feed).format, spool)
             if source is None:
                 return
             self.sources[feed] = source
             try:
-                source.run(self.door, self._stop)
+                source.run(self.front.door, self._stop)
                 self.store.alarms.clear("feed", feed)
             except errors.MastercopyError as error:
                 self.store.alarms.raise_("feed", feed, str(error), receive.now())
@@ -244,16 +229,24 @@ class Flow:
         for thread in self._threads:
             thread.join(timeout=20)
         self._pool.close()
+        self._project_pool.close()
 
-    def reload(self, setup: Setup) -> None:
+    def _projecting_pool(self) -> ProjectPool:
+        outbounds = {name: self.setup.outbound(name) for name in self.setup.routes}
+        return ProjectPool(self._reading, outbounds, self._projector, 1)
+
+    def use(self, setup: Setup) -> None:
         """Go on with other mappings, filters and rules. Systems and routes that are new or gone need a restart."""
-        old, self._pool = self._pool, DecodePool(dict(setup.systems), setup.master, self.limits.workers)
         self.setup, self._merge_rules = setup, setup.merge_rules
+        old, self._pool = self._pool, DecodePool(self.front.feeds, self.limits.workers)
         self.apply.forget_soon()
+        old_projecting, self._project_pool = self._project_pool, self._projecting_pool()
         for name, reader in self.readers.items():
             if name in setup.routes:
                 outbound = setup.outbound(name)
                 reader.replace(outbound, self._revision(outbound))
+        self.warm()
         old.close()
+        old_projecting.close()
 
 

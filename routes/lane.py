@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from adapters.contract import Batch, Sink
 from master.store import Attempt, Parked
@@ -101,7 +99,6 @@ class Lane:
     def _take(self, step: Step) -> list[Outgoing]:
         """The next batch: without what is superseded, suppressed, or behind a parked key."""
         batch: list[Outgoing] = []
-        owns = self._owns()
         while self._queue and len(batch) < self._reader.route.batch:
             outgoing = self._queue.popleft()
             if self._superseded(outgoing):
@@ -113,7 +110,7 @@ class Lane:
             outgoing = self._entering(outgoing)
             if outgoing.failure is not None:
                 self._park(step, outgoing, outgoing.failure)
-            elif self._echo(outgoing, owns):
+            elif self._echo(outgoing):
                 self._settle(step, outgoing, "suppressed")
                 self._log(step, [outgoing], "suppressed", self._reader.tools.clock())
             else:
@@ -138,32 +135,16 @@ class Lane:
         return self._as_entering(outgoing)
 
     def _as_entering(self, outgoing: Outgoing) -> Outgoing:
-        item = replace(outgoing.item, event="enter")
-        return self._reader.outbound.render(outgoing.golden, outgoing.change, item) or outgoing
+        return self._reader.ahead.entering(outgoing) or outgoing
 
-    def _owns(self) -> dict[int, dict[str, Any]]:
-        """The receiver's own records behind what it caused itself, for the next batch."""
-        reader = self._reader
-        ahead = itertools.islice(self._queue, reader.route.batch)
-        goldens = [each.golden for each in ahead if each.change.source == reader.route.system]
-        return reader.tools.store.subscriptions.own_states(goldens, reader.route.system) if goldens else {}
-
-    def _echo(self, outgoing: Outgoing, owns: dict[int, dict[str, Any]]) -> bool:
-        """It comes from the receiver itself, says what the receiver has, and the receiver knew the version before when it spoke."""
-        reader, change = self._reader, outgoing.change
-        if change.source != reader.route.system or change.op == "delete":
+    def _echo(self, outgoing: Outgoing) -> bool:
+        """It says what the receiver has of its own, and the receiver knew the version before when it spoke."""
+        if not outgoing.echo:
             return False
-        store = reader.tools.store
-        own = owns.get(outgoing.golden) or store.subscriptions.own_states([outgoing.golden], change.source).get(outgoing.golden)
-        if own is None or not reader.outbound.echoes(change, own):
-            return False
-        if change.version == 1:
+        if outgoing.item.version == 1:
             return True
-        before = store.subscriptions.changes_of(outgoing.golden, 1, change.seq - 1)
-        cause = store.inbox.get(change.message)
-        if not before or cause is None or self._parking.freed_after(outgoing.golden, cause.received_at):
-            return False
-        return reader.trail.settled(before[-1].seq, cause.received_at)
+        before, spoke_at = self._reader.tools.store.subscriptions.cause(outgoing.item.seq)
+        return not self._parking.freed_after(outgoing.golden, spoke_at) and self._reader.trail.settled(before, spoke_at)
 
     def _deliver(self, batch: Sequence[Outgoing], step: Step) -> None:
         """Send a batch; a refused one is halved until the refused record stands alone."""
@@ -198,7 +179,7 @@ class Lane:
 
     def _body(self, batch: Sequence[Outgoing]) -> Batch:
         outbound, name = self._reader.outbound, self._reader.name
-        body = outbound.format.write([record for outgoing in batch for record in outgoing.records])
+        body = outbound.format.join([part for outgoing in batch for part in outgoing.parts])
         items = [outgoing.item for outgoing in batch]
         return Batch(name, f"{name}-{items[0].seq:012d}", body, outbound.format.content_type, items)
 
@@ -219,8 +200,7 @@ class Lane:
     def _retry(self, parked: Parked, step: Step) -> None:
         """The key's changes from the refused one on, one by one; in `latest` mode the newest alone."""
         reader = self._reader
-        changes = reader.tools.store.subscriptions.changes_of(parked.golden, parked.from_seq, parked.last_seq)
-        waiting = [found for change in changes if (found := reader.outbound.project(parked.golden, change)) is not None]
+        waiting = reader.ahead.key(parked.golden, parked.from_seq, parked.last_seq)
         if self._latest and waiting:
             entering = waiting[-1].item.event == "update" and any(each.item.event == "enter" for each in waiting)
             waiting = [self._as_entering(waiting[-1]) if entering else waiting[-1]]

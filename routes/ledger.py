@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import bisect
-import heapq
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _STEPS = 20_000
 
@@ -32,13 +31,19 @@ class Trail:
 
 
 class Ledger:
-    """Safe to use from the reader and its lanes. Positions that do not match are settled by being read."""
+    """Safe to use from the reader and its lanes. Positions that do not match are settled by being read.
+
+    The matched positions stand in order, each with a byte that says whether it is settled: runs of them are found without looking at
+    every one.
+    """
 
     def __init__(self, mark: int, settled: Iterable[tuple[int, int]]) -> None:
         self._lock = threading.Lock()
         self._head = mark
-        self._open: set[int] = set()
-        self._heap: list[int] = []
+        self._seqs: list[int] = []
+        self._done = bytearray()
+        self._first = 0  # where the first open position stands
+        self._open = 0
         self._restored = sorted(settled)
 
     @property
@@ -48,38 +53,53 @@ class Ledger:
 
     def __len__(self) -> int:
         """How many matched changes are not settled."""
-        return len(self._open)
+        return self._open
 
     def settled_before(self, seq: int) -> bool:
         """Whether the position was settled by the reader before this one."""
         return any(first <= seq <= last for first, last in self._restored)
 
-    def read(self, head: int, matched: Iterable[int]) -> None:
+    def read(self, head: int, matched: Sequence[int]) -> None:
         """The log is read up to `head`; `matched` of it wait to be settled."""
         with self._lock:
-            for seq in matched:
-                self._open.add(seq)
-                heapq.heappush(self._heap, seq)
+            before = [max(first, self._head + 1) for first, last in self._restored if first <= head and last > self._head]
+            if before:  # one settled position stands for the range around it
+                added = dict.fromkeys(matched, 0) | dict.fromkeys(before, 1)
+                self._seqs += sorted(added)
+                self._done += bytes(added[seq] for seq in sorted(added))
+            else:
+                self._seqs += matched
+                self._done += bytes(len(matched))
+            self._open += len(matched)
             self._head = head
 
     def settle(self, seqs: Iterable[int]) -> tuple[int, list[tuple[int, int]]]:
         """Strike positions out; answers the new mark and the settled ranges beyond it."""
         with self._lock:
-            self._open.difference_update(seqs)
-            while self._heap and self._heap[0] not in self._open:
-                heapq.heappop(self._heap)
-            mark = self._heap[0] - 1 if self._heap else self._head
+            for seq in seqs:
+                self._strike(seq)
+            first = self._done.find(0, self._first)
+            self._first = len(self._done) if first < 0 else first
+            mark = self._head if first < 0 else self._seqs[first] - 1
+            if self._first >= _STEPS:
+                del self._seqs[: self._first], self._done[: self._first]
+                self._first = 0
             self._restored = [(first, last) for first, last in self._restored if last > mark]
             return mark, self._ranges(mark)
 
-    def _ranges(self, mark: int) -> list[tuple[int, int]]:
-        """The gaps between open positions up to the head; before the head is reached again, the restored ones beyond it."""
+    def _strike(self, seq: int) -> None:
+        at = bisect.bisect_left(self._seqs, seq, self._first)
+        if at < len(self._seqs) and self._seqs[at] == seq and not self._done[at]:
+            self._done[at] = 1
+            self._open -= 1
+
+    def _ranges(self, _mark: int) -> list[tuple[int, int]]:
+        """What lies between open positions and holds a settled one; what is restored beyond the head is kept until it is reached."""
         found = []
-        start = mark + 1
-        for seq in sorted(self._open):
-            if seq > start:
-                found.append((start, seq - 1))
-            start = seq + 1
-        if self._open and start <= self._head:
-            found.append((start, self._head))
+        at = self._first
+        while (one := self._done.find(1, at)) >= 0:
+            at = self._done.find(0, one)
+            found.append((self._seqs[one - 1] + 1, self._seqs[at] - 1 if at >= 0 else self._head))
+            if at < 0:
+                break
         return found + [(max(first, self._head + 1), last) for first, last in self._restored if last > self._head]

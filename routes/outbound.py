@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapters import catalogue, manifest
 from adapters.contract import Item
@@ -14,21 +12,24 @@ from master import references
 from routes.inbound import digest
 from routes.route import Route
 from schemas import canonical, errors
-from schemas.envelope import Change, Event, Mapped
+from schemas.envelope import Change, Event
 from transformers import formats, mapping
 
 _ZONE = datetime.timezone(datetime.timedelta(hours=8))
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One change as the subscriber gets it: `item` names it, `records` is its content; `failure` says why it has none."""
+class Outgoing(NamedTuple):
+    """One change as the subscriber gets it: `item` names it, `parts` are its records as the format's `join` takes them.
+
+    `failure` says why it has no content. `echo`: it says what the receiver's own record says, and that record caused it; the first version
+    of a key that does has no content either.
+    """
 
     item: Item
     golden: int
-    change: Change
-    records: Sequence[Mapped]
+    parts: tuple[Any, ...]
     failure: errors.Reject | None = None
+    echo: bool = False
 
 
 class Outbound:
@@ -36,6 +37,7 @@ class Outbound:
 
     def __init__(self, route: Route, system: catalogue.System, sink: str) -> None:
         self.route = route
+        self._system = system
         self.sink: manifest.Sink = system.manifest.sinks[sink]
         place = system.manifest.marked.place
         self.format = formats.build(self.sink.format, system.files, lambda *path: place("sinks", sink, "format", *path))
@@ -45,24 +47,37 @@ class Outbound:
         self.hash = digest(route.name, self.files)
         self._entities = frozenset(route.entities)
 
-    def project(self, golden: int, change: Change) -> Outgoing | None:
-        """What the subscriber gets of this change, None if it does not match."""
+    def __reduce__(self) -> tuple[object, ...]:
+        """They cross process borders as what they were made of."""
+        return (Outbound, (self.route, self._system, self.sink.name))
+
+    @property
+    def risky(self) -> bool:
+        """It runs Python of its system's folder, which may end the process."""
+        return any(name.endswith(".py") for name in self.mapping.files)
+
+    def project(self, golden: int, change: Change, own: dict[str, Any] | None = None) -> Outgoing | None:
+        """What the subscriber gets of this change, None if it does not match. `own`: the receiver's own record, where it is the cause."""
         if change.entity not in self._entities:
             return None
         try:
             event = self.event(change)
         except ValueError as reason:  # a condition that does not fit this state parks this key, and no other
             failure = errors.MappingFailure(str(reason), place=errors.Place(f"routes/{self.route.name}.yaml"))
-            return Outgoing(_item(change, "update"), golden, change, (), failure)
-        return None if event is None else self.render(golden, change, _item(change, event))
+            return Outgoing(item(change, "update"), golden, (), failure)
+        return None if event is None else self.render(golden, change, item(change, event), own)
 
-    def render(self, golden: int, change: Change, item: Item) -> Outgoing | None:
+    def render(self, golden: int, change: Change, item: Item, own: dict[str, Any] | None = None) -> Outgoing | None:
         """The content for an event that was decided already; None where the mapping has nothing for this entity."""
         try:
             records = self.mapping.run(self.envelope(change, item))
+            if not records:
+                return None
+            echo = own is not None and change.op != "delete" and self.echoes(change, own)
+            parts = () if echo and change.version == 1 else tuple([self.format.part(record) for record in records])
         except errors.Reject as failure:
-            return Outgoing(item, golden, change, (), failure)
-        return Outgoing(item, golden, change, records) if records else None
+            return Outgoing(item, golden, (), failure)
+        return Outgoing(item, golden, parts, None, echo)
 
     def event(self, change: Change) -> Event | None:
         """enter, update or leave, by the filter over the state before and after; None if it matches neither."""
@@ -116,7 +131,8 @@ class Outbound:
         return all(own.get(name) == value for name, value in bare.items())
 
 
-def _item(change: Change, event: Event) -> Item:
+def item(change: Change, event: Event) -> Item:
+    """How a change is named to the subscriber."""
     return Item(f"{change.golden_id}.{change.version}", change.seq, change.entity, change.golden_id, change.version, event)
 
 

@@ -114,7 +114,7 @@ class Parking:
 
     def _failure(self, outgoing: Outgoing, refusal: errors.Reject) -> Failure:
         try:
-            payload = self._reader.outbound.format.write(outgoing.records) if outgoing.records else b""
+            payload = self._reader.outbound.format.join(outgoing.parts) if outgoing.parts else b""
         except errors.Reject:
             payload = b""
         return Failure("deliver", refusal.code, refusal.place.path, str(refusal), payload)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import concurrent.futures
 import concurrent.futures.process
-import gc
 import io
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Sequence
 
 from adapters import catalogue
 from config import rules
+from routes.feeds import Feeds
 from routes.inbound import Decoded, Inbound
+from routes.workers import Workers
 from schemas import errors
 from schemas.envelope import Failure
 
@@ -29,20 +26,8 @@ _compiled: dict[str, Inbound] = {}
 
 
 def _start(systems: dict[str, catalogue.System], master: rules.MasterRules) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the hub's to handle
-    threading.Thread(target=_end_with_the_hub, daemon=True).start()
     _systems.update(systems)
     _master.append(master)
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-
-
-def _end_with_the_hub() -> None:
-    """A hub that was killed tells its workers nothing."""
-    hub = multiprocessing.parent_process()
-    if hub is not None:
-        hub.join()
-        os._exit(0)
 
 
 def _decode(feed: str, bodies: Sequence[bytes]) -> list[list[Decoded]]:
@@ -63,27 +48,21 @@ def _warm() -> None:
 class DecodePool:
     """Workers with one revision of the systems; a reload makes a new pool."""
 
-    def __init__(self, systems: dict[str, catalogue.System], master: rules.MasterRules, workers: int) -> None:
-        self._systems, self._master, self._workers = systems, master, workers
-        self._inbounds: dict[str, Inbound] = {}
-        self._executor = self._fresh(workers)
-        for _ in range(workers):
-            self._executor.submit(_warm)
-        self._lone: concurrent.futures.ProcessPoolExecutor | None = None
+    def __init__(self, feeds: Feeds, workers: int) -> None:
+        self._feeds = feeds
+        systems, master = dict(feeds.setup.systems), feeds.setup.master
+        self._workers = Workers(workers, _start, systems, master)
+        self._lone = Workers(1, _start, systems, master)  # works on one body at a time: none is blamed for what another did
+        self._count = workers
 
-    def _fresh(self, workers: int) -> concurrent.futures.ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
-        return concurrent.futures.ProcessPoolExecutor(workers, context, _start, (self._systems, self._master))
+    def warm(self) -> None:
+        """Start the workers and compile every feed before the first body comes."""
+        for _ in range(self._count):
+            self._workers.submit(_warm)
 
     def inbound(self, feed: str) -> Inbound:
         """The feed, compiled in this process."""
-        found = self._inbounds.get(feed)
-        if found is None:
-            system, name = feed.split("/", 1)
-            if system not in self._systems or name not in self._systems[system].manifest.feeds:
-                raise errors.NotFound(f"no feed {feed!r}", hint="It was taken away while its messages waited; bring it back to apply them")
-            found = self._inbounds[feed] = Inbound(self._systems[system], name, self._master)
-        return found
+        return self._feeds.inbound(feed)
 
     def submit(self, feed: str, bodies: Sequence[bytes]) -> Future:
         """Decode beside: take each one's answer with `result`. A few small bodies of feeds without Python of their own are decoded here."""
@@ -92,11 +71,7 @@ class DecodePool:
             done: Future = concurrent.futures.Future()
             done.set_result([inbound.decode(body) for body in bodies])
             return done
-        try:
-            return self._executor.submit(_decode, feed, bodies)
-        except concurrent.futures.process.BrokenProcessPool:
-            self._executor = self._fresh(self._workers)
-            return self._executor.submit(_decode, feed, bodies)
+        return self._workers.submit(_decode, feed, bodies)
 
     def result(self, feed: str, body: bytes, records: int, future: Future, index: int) -> list[Decoded]:
         """The answer for one body; if its worker died, tried once more, and then half by half until the poison is found."""
@@ -108,9 +83,8 @@ class DecodePool:
     def _search(self, feed: str, body: bytes, first: int, records: int) -> list[Decoded]:
         """Decode in a worker of its own; where that ends the worker, half by half, until the poison is one record."""
         try:
-            found = self._lone_worker().submit(_decode, feed, [body]).result()[0]
+            found = self._lone.submit(_decode, feed, [body]).result()[0]
         except concurrent.futures.process.BrokenProcessPool:
-            self._end_lone_worker()
             if records <= 1:
                 return [self._poison(first, body)]
             halves = [piece.body for piece in self.inbound(feed).format.split(io.BytesIO(body), (records + 1) // 2)]
@@ -120,17 +94,6 @@ class DecodePool:
             return self._search(feed, halves[0], first, middle) + self._search(feed, halves[1], first + middle, records - middle)
         return [one._replace(number=first + one.number) for one in found]
 
-    def _lone_worker(self) -> concurrent.futures.ProcessPoolExecutor:
-        """It works on one body at a time, so that none is blamed for what another did."""
-        if self._lone is None:
-            self._lone = self._fresh(1)
-        return self._lone
-
-    def _end_lone_worker(self) -> None:
-        if self._lone is not None:
-            self._lone.shutdown(wait=False)
-            self._lone = None
-
     @staticmethod
     def _poison(number: int, body: bytes) -> Decoded:
         reason = errors.PoisonRecord("a worker of the decode pool died of it", hint="Look at the mapping's Python and at the payload")
@@ -138,5 +101,5 @@ class DecodePool:
 
     def close(self) -> None:
         """End the workers."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        self._end_lone_worker()
+        self._workers.close()
+        self._lone.close()

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import structlog
@@ -48,6 +48,27 @@ class _Waiting:
     done: Callable[[Sequence[Answer]], None]
 
 
+class Group(Protocol):
+    """What takes messages in."""
+
+    def submit(self, messages: Sequence[Message], done: Callable[[Sequence[Answer]], None]) -> None:
+        """Append soon; `done` is called with an answer for each message, from whichever thread has them."""
+
+
+def append(group: Group, messages: Sequence[Message]) -> Sequence[Answer]:
+    """The same, waiting for the answers."""
+    answers: list[Sequence[Answer]] = []
+    ready = threading.Event()
+
+    def done(found: Sequence[Answer]) -> None:
+        answers.append(found)
+        ready.set()
+
+    group.submit(messages, done)
+    ready.wait()
+    return answers[0]
+
+
 class GroupCommit:
     """Appends what is waiting, all at once and without a timer: one commit serves every caller that came meanwhile."""
 
@@ -68,19 +89,6 @@ class GroupCommit:
             self._turn_away()
         elif not self._bell.is_set():
             self._bell.set()
-
-    def append(self, messages: Sequence[Message]) -> Sequence[Answer]:
-        """The same, waiting for the answers."""
-        answers: list[Sequence[Answer]] = []
-        ready = threading.Event()
-
-        def done(found: Sequence[Answer]) -> None:
-            answers.append(found)
-            ready.set()
-
-        self.submit(messages, done)
-        ready.wait()
-        return answers[0]
 
     def _run(self) -> None:
         while True:
@@ -153,7 +161,7 @@ class Door:
         self,
         store: Store,
         checkers: Callable[[str, str], Checker],
-        group: GroupCommit,
+        group: Group,
         pressure: Callable[[], str | None],
         clock: Callable[[], int] = now,
     ) -> None:
@@ -168,8 +176,8 @@ class Door:
             raise errors.TooLarge(f"{len(message.body)} bytes", place=errors.Place(checker.feed.path), hint=hint)
         records = checker.inspect(message.body)
         if message.message_id is None and checker.feed.identity == "body":
-            return replace(message, records=records, message_id=hashlib.sha256(message.body).hexdigest())
-        return message if message.records == records else replace(message, records=records)
+            return message._replace(records=records, message_id=hashlib.sha256(message.body).hexdigest())
+        return message if message.records == records else message._replace(records=records)
 
     def submit(self, message: Message, done: Callable[[Answer], None]) -> None:
         """Store a checked message; `done` is called from another thread after commit."""
@@ -187,7 +195,7 @@ class Door:
         self.admit()
         checked = [self._tried(message) for message in messages]
         good = [message for message in checked if isinstance(message, Message)]
-        stored = iter(self._group.append(good) if good else ())
+        stored = iter(append(self._group, good) if good else ())
         return [self._answer(next(stored)) if isinstance(message, Message) else message for message in checked]
 
     def _tried(self, message: Message) -> Message | errors.Reject:
@@ -208,7 +216,7 @@ class Door:
         if message.part is not None:  # the letter says where that is in the file
             reason.place = errors.Place()
         failure = Failure("receive", reason.code, path, str(reason), message.body)
-        return self._store.inbox.refuse(replace(message, records=1), failure, self._clock())
+        return self._store.inbox.refuse(message._replace(records=1), failure, self._clock())
 
     def stored(self, source: str, feed: str, message_ids: Sequence[str]) -> set[str]:
         """Which of these ids are stored already."""

@@ -79,6 +79,7 @@ class Route:
 
     name: str
     text: bytes = field(repr=False)
+    overrides: Mapping[str, Any] = field(repr=False, default_factory=dict)
     route: str = need(spec.name)
     to: str = need(spec.text)
     entities: tuple[str, ...] = opt(_entities, canonical.entity_names())
@@ -96,6 +97,10 @@ class Route:
         """The system that it delivers to."""
         return self.to.partition("/")[0]
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Routes cross process borders as their text; conditions are compiled again there."""
+        return (parse, (self.text, self.name, self.overrides))
+
 
 def parse(text: bytes, name: str, overrides: Mapping[str, Any] | None = None) -> Route:
     """Read a route file; `name` is the file's stem and must be the route's. Raises `BadRoute` with file, line, path and hint."""
@@ -104,7 +109,7 @@ def parse(text: bytes, name: str, overrides: Mapping[str, Any] | None = None) ->
         doc = marked.load(text, shown)
         spot = Spot(lambda path: doc.place(*path))
         data = {**(doc.data or {}), **(overrides or {})} if isinstance(doc.data, dict) else doc.data
-        route = spec.read(Route, data, spot, name=name, text=text)
+        route = spec.read(Route, data, spot, name=name, text=text, overrides=overrides or {})
     except (errors.BadManifest, errors.Misconfigured) as error:
         found = [errors.BadRoute(each.detail, place=each.place, value=each.value, hint=each.hint) for each in error.all]
         raise errors.together(found) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 Op = Literal["upsert", "delete"]
@@ -26,8 +25,7 @@ class Piece(NamedTuple):
     shifts: Shifts = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """Which part of a file a message is: `first` records stand before it.
 
     `shifts` are (record, lines): from this record of the message on, a line of it stands so many lines further down in the file; empty
@@ -48,8 +46,7 @@ class Part:
         return f"{found[1]}{int(found[2]) + shift}{path[found.end():]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """What a source pushed, as it goes into the inbox log.
 
     `message_id` is the caller's id or None; `records` is what the door counted; `parent` and `order` are set for a
@@ -67,16 +64,14 @@ class Message:
     part: Part | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The answer to a push. `id` is the place in the inbox; it is what `trace` asks for."""
 
     id: int
     duplicate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A message as apply reads it from the inbox log. `received_at` is in microseconds since 1970."""
 
     id: int

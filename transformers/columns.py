@@ -11,14 +11,15 @@ from typing import Any, Literal
 
 from schemas import errors
 from schemas.envelope import Mapped
-from transformers import formats, options
+from transformers import options
 
 Role = Literal["head", "detail", "trailer"]
 
-_TYPES: dict[str, Callable[[str], object]] = {
-    "integer": re.compile(r"[+-]?[0-9]+").fullmatch,
-    "decimal": re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)").fullmatch,
-    "digits": re.compile(r"[0-9]+").fullmatch,
+_TYPES = {  # what a cell is that is not empty
+    "text": r"(?s:.+)",
+    "integer": r"[+-]?[0-9]+",
+    "decimal": r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)",
+    "digits": r"[0-9]+",
 }
 _KEYS = ("name", "type", "required", "width", "align", "pad", "const", "count", "sum")
 
@@ -45,14 +46,14 @@ class Layout:
     columns: tuple[Column, ...]
     names: tuple[str, ...] = field(init=False)
     known: frozenset[str] = field(init=False)
-    checked: tuple[tuple[int, Column], ...] = field(init=False)
+    checked: tuple[tuple[int, Callable[[str], object], Column], ...] = field(init=False)
     slices: tuple[tuple[int, int, Column], ...] = field(init=False)
     width: int = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(column.name for column in self.columns))
         object.__setattr__(self, "known", frozenset(self.names))
-        checked = ((at, column) for at, column in enumerate(self.columns) if column.required or column.type != "text")
+        checked = ((at, _fits(column), column) for at, column in enumerate(self.columns) if column.required or column.type != "text")
         object.__setattr__(self, "checked", tuple(checked))
         ends = list(itertools.accumulate(column.width for column in self.columns))
         object.__setattr__(self, "slices", tuple(zip([0, *ends], ends, self.columns, strict=False)))
@@ -62,44 +63,47 @@ class Layout:
         """Cells by name. Raises `Undecodable` for a wrong number of cells, `SchemaViolation` for a cell."""
         if len(cells) != len(self.names):
             raise errors.Undecodable(f"{len(cells)} cells where {len(self.names)} are expected", hint="Look for a delimiter inside a value")
-        for at, column in self.checked:
-            _check(column, cells[at])
+        for at, fits, column in self.checked:
+            if not fits(cells[at]):
+                raise _violation(column, cells[at])
         return dict(zip(self.names, cells, strict=True))
 
     def cells(self, state: Mapping[str, Any]) -> list[str]:
         """The record's values in the columns' order. Raises `Unencodable` or `SchemaViolation` with the field."""
-        if not state.keys() <= self.known:
+        if not self.known.issuperset(state):
             extra = next(key for key in state if key not in self.known)
             raise errors.Unencodable(
                 f"there is no column {extra!r}", place=errors.Place(path=extra), hint=options.nearest(extra, self.names)
             )
-        cells = [_text(column, state.get(column.name)) for column in self.columns]
-        for at, column in self.checked:
-            _check(column, cells[at])
+        get = state.get
+        cells = [cell if isinstance(cell := get(name, ""), str) else _text(name, cell) for name in self.names]
+        for at, fits, column in self.checked:
+            if not fits(cells[at]):
+                raise _violation(column, cells[at])
         return cells
 
 
-def _check(column: Column, cell: str) -> None:
+def _fits(column: Column) -> Callable[[str], object]:
+    return re.compile(_TYPES[column.type] if column.required else f"(?:{_TYPES[column.type]})?").fullmatch
+
+
+def _violation(column: Column, cell: str) -> errors.SchemaViolation:
     place = errors.Place(path=column.name)
     if not cell:
-        if column.required:
-            raise errors.SchemaViolation(f"{column.name} is required", place=place)
-    elif column.type != "text" and not _TYPES[column.type](cell):
-        raise errors.SchemaViolation(f"{column.name} is not of the type {column.type}", place=place, value=cell)
+        return errors.SchemaViolation(f"{column.name} is required", place=place)
+    return errors.SchemaViolation(f"{column.name} is not of the type {column.type}", place=place, value=cell)
 
 
-def _text(column: Column, value: object) -> str:
-    if isinstance(value, str):
-        return value
+def _text(name: str, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        return format(Decimal(repr(value)), "f")
     if isinstance(value, (int, Decimal)):
         return str(value)
-    raise errors.Unencodable("one cell holds no list and no object", place=errors.Place(path=column.name), value=value)
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f")
+    raise errors.Unencodable("one cell holds no list and no object", place=errors.Place(path=name), value=value)
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,13 @@ class Types:
 
     column: int
     kinds: Mapping[str, str]
+    codes: Mapping[str, str] = field(init=False)  # the first code of each kind
+
+    def __post_init__(self) -> None:
+        codes: dict[str, str] = {}
+        for code, kind in self.kinds.items():
+            codes.setdefault(kind, code)
+        object.__setattr__(self, "codes", codes)
 
     def role(self, code: str) -> Role:
         """What a line with this code is. Codes that nobody declared are details, to be refused one by one."""
@@ -121,25 +132,33 @@ class Types:
 
     def code(self, kind: str) -> str:
         """The code that a written record carries. Raises `Unencodable` for a kind without one."""
-        for wanted in (kind, "detail"):
-            for code, known in self.kinds.items():
-                if known == wanted:
-                    return code
-        raise errors.Unencodable(f"there is no record type for {kind!r}", hint=options.nearest(kind, self.kinds.values()))
+        code = self.codes.get(kind, self.codes.get("detail"))
+        if code is None:
+            raise errors.Unencodable(f"there is no record type for {kind!r}", hint=options.nearest(kind, self.kinds.values()))
+        return code
 
 
 @dataclass(frozen=True)
 class Layouts:
-    """All layouts of a format. `default` None: the columns come from the header line."""
+    """All layouts of a format. `default` None: the columns come from the header line.
+
+    `first` is the layout of details, or of the first kind of them: it says where the type's column stands. `frames` says which
+    of head and trailer are written, `added` which columns they add up.
+    """
 
     default: Layout | None
     kinds: Mapping[str, Layout]
     types: Types | None = None
+    first: Layout | None = field(init=False)
+    frames: tuple[Role, ...] = field(init=False)
+    added: tuple[str, ...] = field(init=False)
 
-    @property
-    def first(self) -> Layout | None:
-        """The layout of details, or of the first kind of them: it says where the type's column stands."""
-        return self.default or next(iter(self.kinds.values()), None)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "first", self.default or next(iter(self.kinds.values()), None))
+        roles: tuple[Role, ...] = ("head", "trailer")
+        object.__setattr__(self, "frames", tuple(role for role in roles if self.types is not None and role in self.kinds))
+        sums = (column.sum for role in self.frames for column in self.kinds[role].columns)
+        object.__setattr__(self, "added", tuple(dict.fromkeys(name for name in sums if name)))
 
     def of(self, code: str) -> Layout | None:
         """The layout of a line with this code; raises `Undecodable` for a code that nobody declared."""
@@ -150,34 +169,15 @@ class Layouts:
             raise errors.Undecodable(f"there is no record type {code!r}", hint=f"Known: {', '.join(self.types.kinds)}")
         return self.kinds.get(kind) if kind in ("head", "trailer") else self.kinds.get(kind, self.default)
 
-    def body(self, records: Sequence[Mapped], default: Layout) -> list[tuple[Layout, list[str]]]:
-        """The lines of a body: head, details, trailer, each with its layout and cells."""
-        lines: list[tuple[Layout, list[str]]] = []
-        for record in records:
-            code = self.types.code_of(record, default) if self.types else ""
-            layout = self.of(code) or default
-            lines.append((layout, self._coded(layout.cells(record.state), code)))
-        return [*self._frame("head", lines), *lines, *self._frame("trailer", lines)]
-
-    def _coded(self, cells: list[str], code: str) -> list[str]:
-        if self.types:
-            cells[self.types.column] = code
-        return cells
-
-    def _frame(self, role: Role, lines: Sequence[tuple[Layout, list[str]]]) -> list[tuple[Layout, list[str]]]:
-        if self.types is None or role not in self.kinds:
-            return []
-        layout = self.kinds[role]
-        return [(layout, self._coded([_filled(column, lines) for column in layout.columns], self.types.code(role)))]
-
-
-def _filled(column: Column, lines: Sequence[tuple[Layout, list[str]]]) -> str:
-    if column.count:
-        return str(len(lines))
-    if column.sum:
-        pairs = (pair for layout, cells in lines for pair in zip(layout.names, cells, strict=True))
-        return str(sum((formats.amount(cell) for name, cell in pairs if name == column.sum), Decimal(0)))
-    return column.const or ""
+    def line(self, record: Mapped, default: Layout) -> tuple[list[str], Layout]:
+        """The cells of a record, with its code where there are record types. Raises as `Layout.cells` and `Types.code` do."""
+        if self.types is None:
+            return default.cells(record.state), default
+        code = self.types.code_of(record, default)
+        layout = self.of(code) or default
+        cells = layout.cells(record.state)
+        cells[self.types.column] = code
+        return cells, layout
 
 
 def build(given: options.Options, *, fixed: bool) -> Layouts:
@@ -233,7 +233,7 @@ def _column(given: options.Options, path: tuple[str | int, ...], item: object, f
     pad = level.text("pad", " ")
     if len(pad) != 1 or not pad.isascii():
         raise level.wrong("pad is one ASCII character", "pad", value=pad)
-    kind = level.choice("type", ("text", *_TYPES), "text")
+    kind = level.choice("type", _TYPES, "text")
     align = level.choice("align", ("left", "right"), "left")
     const = level.text("const") if "const" in level.spec else None
     return Column(name, kind, level.flag("required"), width, align, pad, const, level.flag("count"), level.text("sum"))

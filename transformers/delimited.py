@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import csv
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any, BinaryIO
 
 from schemas import errors
 from schemas.envelope import Mapped
-from transformers import columns, dialect, encodings, formats, linewise, options
+from transformers import columns, dialect, encodings, formats, frames, linewise, options
 
 _NEWLINES = {"lf": "\n", "crlf": "\r\n", "\n": "\n", "\r\n": "\r\n"}
 _WASTE = 4 << 20  # bytes of lookahead spent in vain before broken quotes are no longer untangled line by line
@@ -151,17 +152,30 @@ class Delimited:
         layout = self.layouts.of(self._code(raw))
         return layout.record(cells) if layout else {str(at): cell for at, cell in enumerate(cells)}
 
-    def write(self, records: Sequence[Mapped]) -> bytes:
-        """See `linewise.Grammar`."""
-        default = self.layouts.first or _named(records)
-        lines = [self._line(cells, layout) for layout, cells in self.layouts.body(records, default)]
+    def part(self, record: Mapped) -> Any:
+        """See `linewise.Grammar`. Where nobody declared columns the header waits for all records, and each is its own part."""
+        first = self.layouts.first
+        made = record if first is None else frames.part(self.layouts, record, first, self._line)
         if self.header:
-            lines.insert(0, self._line(default.names, default))
-        end = self.dialect.newline.encode("ascii")
-        return self.encoding.written_bom + b"".join(line + end for line in lines)
+            self.join([made])  # a name that the header cannot hold shows here, and not to the whole batch
+        return made
+
+    def join(self, parts: Sequence[Any]) -> bytes:
+        """See `linewise.Grammar`."""
+        if self.layouts.first is not None:
+            return b"".join([self._start, *frames.framed(self.layouts, parts, self._line)])
+        layout = _named(parts)
+        lines = [layout.names, *(layout.cells(record.state) for record in parts)]
+        return b"".join([self._start, *(self._line(cells, layout) for cells in lines)])
+
+    @functools.cached_property
+    def _start(self) -> bytes:
+        """What is known of a body before its records. Raises `Unencodable` with a column's name that does not fit."""
+        declared = self.layouts.first if self.header else None
+        return self.encoding.written_bom + (self._line(declared.names, declared) if declared else b"")
 
     def _line(self, cells: Sequence[str], layout: columns.Layout) -> bytes:
-        text = self.dialect.join(cells, layout.names)
+        text = self.dialect.join(cells, layout.names) + self.dialect.newline
         try:
             return self.encoding.encode(text)
         except errors.Unencodable:

@@ -24,7 +24,7 @@ class Dialect:
     plain: bool = field(init=False)
     marks: tuple[bytes, ...] = field(init=False)
     whole: Callable[[str], object] = field(init=False)  # the text is one record, strictly
-    awkward: Callable[[str], object] = field(init=False)  # the cell needs quotes or escapes
+    awkward: Callable[[str], object] = field(init=False)  # something in the text needs quotes or escapes
 
     def __post_init__(self) -> None:
         out = "".join(map(re.escape, (self.delimiter, self.quote, self.escape)))
@@ -87,7 +87,7 @@ class Dialect:
 
     def join(self, cells: Sequence[str], names: Sequence[str]) -> str:
         """A line without its end. Raises `Unencodable` for a value that the dialect cannot hold."""
-        if not any(map(self.awkward, cells)):
+        if not self.awkward("".join(cells)):  # one look at them all: hardly any line needs more
             return self.delimiter.join(cells)
         return self.delimiter.join(map(self._held, cells, names))
 

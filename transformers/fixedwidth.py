@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from schemas import errors
 from schemas.envelope import Mapped
-from transformers import columns, encodings, formats, linewise, options
+from transformers import columns, encodings, formats, frames, linewise, options
 
 _NEWLINES = {"lf": b"\n", "crlf": b"\r\n", "none": b""}
 
@@ -127,24 +127,30 @@ class Fixed:
             return {"0": self.encoding.decode(raw).rstrip()}
         return layout.record(self._cells(raw, layout))
 
-    def write(self, records: Sequence[Mapped]) -> bytes:
+    def part(self, record: Mapped) -> Any:
         """See `linewise.Grammar`."""
-        lines = self.layouts.body(records, self._first())
-        return b"".join(b"".join(map(self._padded, cells, layout.columns)) + self.newline for layout, cells in lines)
+        return frames.part(self.layouts, record, self._first(), self._line)
+
+    def join(self, parts: Sequence[Any]) -> bytes:
+        """See `linewise.Grammar`."""
+        return b"".join(frames.framed(self.layouts, parts, self._line))
+
+    def _line(self, cells: Sequence[str], layout: columns.Layout) -> bytes:
+        return b"".join(map(self._padded, cells, layout.columns)) + self.newline
 
     def _padded(self, cell: str, column: columns.Column) -> bytes:
-        place = errors.Place(path=column.name)
         if self.newline and ("\n" in cell or "\r" in cell):
+            place = errors.Place(path=column.name)
             raise errors.Unencodable("the value holds a line end", place=place, value=cell, hint="Clean the value in the mapping")
         try:
             raw = self.encoding.encode(cell)
         except errors.Unencodable as error:
-            error.place, error.value = place, cell
+            error.place, error.value = errors.Place(path=column.name), cell
             raise
         if len(raw) > column.width:
             raise errors.Unencodable(
                 f"the value takes {len(raw)} bytes, the column has {column.width}",
-                place=place,
+                place=errors.Place(path=column.name),
                 value=cell,
                 hint="Shorten it in the mapping",
             )

@@ -36,7 +36,11 @@ class Totals(NamedTuple):
 
 
 class Format(Protocol):
-    """Bytes to records and back. Instances hold no state of a body and may be used from several threads."""
+    """Bytes to records and back. Instances hold no state of a body and may be used from several threads.
+
+    A body can be written in two steps, and in two processes: `write(records) == join([part(record) for record in records])`.
+    Parts survive pickle, and any format built of the same mapping joins them.
+    """
 
     @property
     def content_type(self) -> str:
@@ -58,8 +62,22 @@ class Format(Protocol):
     def excerpt(self, body: bytes, number: int) -> bytes:
         """A body of the same format with that record alone; the whole body where its records cannot be told apart."""
 
+    def part(self, record: Mapped) -> Any:
+        """One record as `join` takes it: in most formats finished bytes.
+
+        Raises `Unencodable` with the field that does not fit, `SchemaViolation` with the one that breaks its column's rule. A
+        record that passes makes a body alone.
+        """
+
+    def join(self, parts: Sequence[Any]) -> bytes:
+        """One body of these parts, in this order; cheap.
+
+        Raises `Misconfigured` for none or several parts where a body holds one record, and `Unencodable` where head or trailer
+        cannot hold the totals of so many.
+        """
+
     def write(self, records: Sequence[Mapped]) -> bytes:
-        """One body with these records, in this order. Raises `Unencodable` with the field that does not fit."""
+        """One body with these records, in this order: their parts, joined. Raises as `part` and `join` do."""
 
     def split(self, stream: BinaryIO, rows: int) -> Iterator[Piece]:
         """Cut a stream into bodies of at most `rows` records, each standing alone: header repeated, head and trailer left out.

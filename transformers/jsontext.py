@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -24,6 +24,24 @@ def _dump(value: Any) -> bytes:
         return orjson.dumps(value)
     except (orjson.JSONEncodeError, RecursionError) as error:
         raise errors.Unencodable(str(error)) from error
+
+
+def _object(state: Mapping[str, Any]) -> bytes:
+    """A record. Raises `Unencodable` with the field."""
+    try:
+        return _dump(state)
+    except errors.Unencodable as error:
+        culprits = (f"$.{name}" for name, value in state.items() if _fits(name) and not _fits(value))
+        error.place = errors.Place(path=next(culprits, "$"))
+        raise
+
+
+def _fits(value: Any) -> bool:
+    try:
+        _dump(value)
+    except errors.Unencodable:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -87,19 +105,33 @@ class Document:
             raise errors.NotFound(f"this body has no record {number}")
         return _wrapped(text, spans, [spans[number]]) if spans else body
 
+    def part(self, record: Mapped) -> bytes:
+        """See `Format.part`."""
+        return _object(record.state)
+
+    def join(self, parts: Sequence[bytes]) -> bytes:
+        """See `Format.join`. A list in the path's wrappers; with `single` the one object."""
+        if self.single and len(parts) != 1:
+            hint = "Set `batch: 1` in the route, or remove `single`"
+            raise errors.Misconfigured(f"{len(parts)} records in a body that holds one", hint=hint)
+        start, end = self._wrappers
+        if not parts:
+            return start + end
+        held = [*parts]
+        held[0] = start + held[0]  # not around the whole: a long body is copied once
+        held[-1] += end
+        return b",".join(held)
+
     def write(self, records: Sequence[Mapped]) -> bytes:
-        """See `Format.write`. A list in the path's wrappers; with `single` the one object."""
-        if self.single:
-            if len(records) != 1:
-                raise errors.Misconfigured(
-                    f"{len(records)} records in a body that holds one", hint="Set `batch: 1` in the route, or remove `single`"
-                )
-            value: Any = records[0].state
-        else:
-            value = [record.state for record in records]
-        for part in reversed(self.path):
-            value = {part: value}
-        return _dump(value)
+        """See `Format.write`."""
+        return self.join([self.part(record) for record in records])
+
+    @functools.cached_property
+    def _wrappers(self) -> tuple[bytes, bytes]:
+        """What stands before and behind the records."""
+        start = b"".join(b"{" + _dump(name) + b":" for name in self.path)
+        end = b"}" * len(self.path)
+        return (start, end) if self.single else (start + b"[", b"]" + end)
 
     def split(self, stream: BinaryIO, rows: int) -> Iterator[Piece]:
         """See `Format.split`; a document is read whole."""
@@ -190,9 +222,13 @@ class Lines:
         """See `linewise.Grammar`."""
         return {}
 
-    def write(self, records: Sequence[Mapped]) -> bytes:
+    def part(self, record: Mapped, /) -> bytes:
         """See `linewise.Grammar`."""
-        return b"".join(itertools.chain.from_iterable((_dump(record.state), b"\n") for record in records))
+        return _object(record.state) + b"\n"
+
+    def join(self, parts: Sequence[bytes], /) -> bytes:
+        """See `linewise.Grammar`."""
+        return b"".join(parts)
 
 
 def _record(raw: bytes) -> dict[str, Any]:

@@ -64,8 +64,11 @@ class Grammar(Protocol):
     def frame(self, raw: bytes, /) -> dict[str, str]:
         """A head or trailer line, by column."""
 
-    def write(self, records: Sequence[Mapped]) -> bytes:
-        """A whole body."""
+    def part(self, record: Mapped, /) -> Any:
+        """See `formats.Format.part`."""
+
+    def join(self, parts: Sequence[Any], /) -> bytes:
+        """See `formats.Format.join`."""
 
 
 class Linewise:
@@ -114,9 +117,17 @@ class Linewise:
             raise errors.NotFound(f"this body has no record {number}")
         return self._body(header, [line[1]])
 
+    def part(self, record: Mapped) -> Any:
+        """See `Format.part`."""
+        return self.grammar.part(record)
+
+    def join(self, parts: Sequence[Any]) -> bytes:
+        """See `Format.join`."""
+        return self.grammar.join(parts)
+
     def write(self, records: Sequence[Mapped]) -> bytes:
         """See `Format.write`."""
-        return self.grammar.write(records)
+        return self.join([self.part(record) for record in records])
 
     def split(self, stream: BinaryIO, rows: int) -> Iterator[Piece]:
         """See `Format.split`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import io
 import itertools
 from collections.abc import Iterator, Sequence
@@ -178,34 +179,48 @@ class Xml:
                 _taken_out(element)
         return xml.serialized(root, encodings.Encoding())
 
+    def part(self, record: Mapped) -> bytes:
+        """See `Format.part`: the record's element; where the root is the record, the document."""
+        name = record.kind if self.path[-1:] in ((), ("*",)) else self.path[-1]
+        place = f"/{name}" if self._single else f"/{name}[1]"
+        element = xml.element(name, self.namespace, place)
+        root = self._document(element)
+        xml.fill(element, record.state, f"{{{self.namespace}}}" if self.namespace else "", place)
+        body = xml.serialized(root, self.encoding)
+        start, end = self._frame
+        return body[len(start) : len(body) - len(end)]
+
+    def join(self, parts: Sequence[bytes]) -> bytes:
+        """See `Format.join`."""
+        if self._single and len(parts) != 1:
+            hint = "Set root and record in the format, or `batch: 1` in the route"
+            raise errors.Misconfigured(f"{len(parts)} records in a document that is one record", hint=hint)
+        start, end = self._frame
+        return b"".join([start, *parts, end]) if parts else xml.serialized(self._document(), self.encoding)
+
     def write(self, records: Sequence[Mapped]) -> bytes:
         """See `Format.write`."""
-        if len(self.path) < 2:
-            return self._written_alone(records)
-        root = inner = xml.element(self.path[0], self.namespace, "/")
-        for name in self.path[1:-1]:
-            inner = _below(inner, xml.element(name, self.namespace, "/"))
-        for number, record in enumerate(records):
-            path = f"/{self._name(record)}[{number + 1}]"
-            element = _below(inner, xml.element(self._name(record), self.namespace, path))
-            xml.fill(element, record.state, self._clark, path)
-        return xml.serialized(root, self.encoding)
-
-    def _written_alone(self, records: Sequence[Mapped]) -> bytes:
-        if len(records) != 1:
-            hint = "Set root and record in the format, or `batch: 1` in the route"
-            raise errors.Misconfigured(f"{len(records)} records in a document that is one record", hint=hint)
-        path = "/" + self._name(records[0])
-        root = xml.element(self._name(records[0]), self.namespace, path)
-        xml.fill(root, records[0].state, self._clark, path)
-        return xml.serialized(root, self.encoding)
+        return self.join([self.part(record) for record in records])
 
     @property
-    def _clark(self) -> str:
-        return f"{{{self.namespace}}}" if self.namespace else ""
+    def _single(self) -> bool:
+        return len(self.path) < 2
 
-    def _name(self, record: Mapped) -> str:
-        return record.kind if self.path[-1:] in ((), ("*",)) else self.path[-1]
+    @functools.cached_property
+    def _frame(self) -> tuple[bytes, bytes]:
+        """What stands in a document before and behind its records."""
+        if self._single:
+            return b"", b""
+        start, _, end = xml.serialized(self._document(xml.element("x", self.namespace, "/")), self.encoding).partition(b"<x/>")
+        return start, end
+
+    def _document(self, *held: xml.Element) -> xml.Element:
+        """The root of a document that holds these elements; where the root is the record, that one."""
+        for name in reversed(self.path[:-1]):
+            outer = xml.element(name, self.namespace, "/")
+            outer.extend(held)
+            held = (outer,)
+        return held[0]
 
     def split(self, stream: BinaryIO, rows: int) -> Iterator[Piece]:
         """See `Format.split`."""
@@ -263,11 +278,6 @@ def _put_back(element: xml.Element, parent: xml.Element | None, before: xml.Elem
         before.addnext(element)
     elif parent is not None:
         parent.insert(0, element)
-
-
-def _below(parent: xml.Element, child: xml.Element) -> xml.Element:
-    parent.append(child)
-    return child
 
 
 def build(given: options.Options) -> formats.Format:

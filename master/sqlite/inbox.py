@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
 
 from master.sqlite import bulk, letters, packing
 from master.sqlite.database import Database
@@ -84,7 +83,7 @@ class Inbox:
         def work(writer: sqlite3.Connection) -> Receipt:
             answer = self._append(writer, [message], [digest], at)[0]
             if isinstance(answer, errors.IdConflict):
-                answer = self._append(writer, [replace(message, message_id=None)], [digest], at)[0]
+                answer = self._append(writer, [message._replace(message_id=None)], [digest], at)[0]
             if isinstance(answer, errors.IdConflict):
                 raise answer
             if not answer.duplicate:

@@ -36,6 +36,10 @@ SELECT s.golden, s.state, c.state FROM json_each(?1) j
 CROSS JOIN source_record s ON s.golden = j.value AND s.source = ?2 AND s.op = 'upsert'
 CROSS JOIN golden g ON g.n = s.golden CROSS JOIN change c ON c.seq = g.seq
 """
+CAUSE = """
+SELECT coalesce((SELECT max(b.seq) FROM change b WHERE b.golden = c.golden AND b.seq < c.seq), 0), i.received_at
+FROM change c JOIN inbox i ON i.id = c.message WHERE c.seq = ?
+"""
 PARKED = """
 SELECT id, golden, from_seq, last_seq, records, attempts, first_at, due_at, state FROM dead_letter
 WHERE subscription = ? AND state IN ('waiting', 'dead')
@@ -94,6 +98,11 @@ class Subscriptions:
     def changes_of(self, golden: int, first: int, last: int) -> list[Change]:
         """One key's part of the log."""
         return [change(row) for row in self._database.read().execute(CHANGES_OF, (golden, first, last))]
+
+    def cause(self, seq: int) -> tuple[int, int]:
+        """Where the change before this one of the same key stands (0: nowhere), and when the message came that caused this one."""
+        before, received_at = self._database.read().execute(CAUSE, (seq,)).fetchone()
+        return before, received_at
 
     def head(self) -> int:
         """The newest sequence number."""

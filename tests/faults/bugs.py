@@ -19,10 +19,11 @@ from adapters import files, http, intake
 from adapters.contract import FileIdentity
 from hub import run
 from master import merge
-from master.sqlite import inbox, leader, leases, letters, subscriptions
+from master.sqlite import inbox, leader, leases, letters
 from master.sqlite.store import SqliteStore
+from routes import ahead, delivery, lane, ledger, parking, receive
 from routes import apply as applying
-from routes import delivery, lane, ledger, parking, receive
+from routes.outbound import Outgoing
 from routes.step import Step
 from schemas import errors
 from schemas.envelope import Message, Receipt
@@ -395,15 +396,21 @@ def mark_moved_before_the_send() -> None:
     patch(lane.Lane, "_deliver", deliver)
 
 
+def taking(alter: Callable[[Outgoing], Outgoing | None]) -> None:
+    """What a reader takes from the log is altered, or left out."""
+    old = ahead.Ahead.take
+
+    def take(self: ahead.Ahead, after: int, head: int) -> Any:
+        block = old(self, after, head)
+        return block and block._replace(matched=[found for each in block.matched if (found := alter(each))])
+
+    patch(ahead.Ahead, "take", take)
+
+
 @bug
 def reader_skips_a_change() -> None:
     """The reader's cursor passes over a change now and then."""
-    old = subscriptions.Subscriptions.changes
-
-    def changes(self: subscriptions.Subscriptions, after: int, limit: int) -> Any:
-        return [each for each in old(self, after, limit) if each[1].seq % 23]
-
-    patch(subscriptions.Subscriptions, "changes", changes)
+    taking(lambda found: found if found.item.seq % 23 else None)
 
 
 @trap
@@ -421,13 +428,7 @@ def slow_sends() -> None:
 @bug
 def one_key_on_two_lanes() -> None:
     """Changes go to lanes by position, not by key."""
-    old = delivery.Reader._project
-
-    def project(self: delivery.Reader, golden: int, change: Any) -> Any:
-        found = old(self, golden, change)
-        return replace(found, golden=change.seq) if found else None
-
-    patch(delivery.Reader, "_project", project)
+    taking(lambda found: found._replace(golden=found.item.seq))
 
 
 @bug

@@ -33,9 +33,7 @@ def start(home: str, port: int, bug: str = "", trap: str = "", **settings: int) 
         for place, target in ((nothing, 0), (log, 1), (log, 2)):
             os.dup2(place, target)
         bugs.apply(bug, trap, Path(home))
-        with run.Hub(Settings(home=Path(home), port=port, **settings)) as hub:  # type: ignore[arg-type]
-            bugs.up(hub, bug, trap)
-            run.until_told(hub)
+        run.serve(Settings(home=Path(home), port=port, **settings), lambda hub: bugs.up(hub, bug, trap))  # type: ignore[arg-type]
         code = 0
     except BaseException:
         sys.excepthook(*sys.exc_info())

@@ -38,10 +38,10 @@ def api(hub: Instance, method: str, path: str, body: Any = None, **headers: str)
 
 def routes(hub: Instance) -> list[tuple[str, str]]:
     """(method, path) of every route of the API."""
-    flow = hub.hub.flow
-    found = archive.Archive(flow.store, lambda: flow.setup)
-    counter = desk.Desk(flow.store, flow.door, found, lambda _: None, lambda: None)
-    app = api_.application(counter, overview.Overview(flow), gate.Gate("token"), api_.Workers(1))
+    front = hub.hub.flow.front
+    found = archive.Archive(front.store, lambda: front.setup)
+    counter = desk.Desk(front.store, front.door, found, lambda _: None, lambda: None)
+    app = api_.application(counter, overview.Overview(front), gate.Gate("token"), api_.Workers(1))
     return [(method, each.path) for each in app.routes if isinstance(each, Route) for method in each.methods or ()]
 
 
@@ -66,7 +66,7 @@ def test_pushing_stands_first(hub: Instance) -> None:
         "query_string": b"",
         "headers": [],
     }
-    asyncio.run(push.PushDoor(hub.hub.flow).before(nothing_else)(scope, receive_, send))  # type: ignore[arg-type]
+    asyncio.run(push.PushDoor(hub.hub.flow.front).before(nothing_else)(scope, receive_, send))  # type: ignore[arg-type]
     assert sent[0]["status"] == 401
 
 
@@ -125,7 +125,7 @@ def test_a_hub_whose_work_was_taken_over_is_not_ready(hub: Instance, monkeypatch
     """503, so that nobody sends it anything."""
     from monitor import health
 
-    found = health.Health(hub.hub.flow)
+    found = health.Health(hub.hub.flow.front)
     monkeypatch.setattr(hub.hub.flow, "ended", lambda: ["apply"])
     assert found.checks()["flow"] == "ended: apply"
 
@@ -212,7 +212,7 @@ def test_a_reload_with_a_mistake_changes_nothing(hub: Instance) -> None:
 def test_many_who_look_cost_as_much_as_one(hub: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer holds for half a second; what reads all open letters is asked the less the longer it takes."""
     now = [100.0]
-    found = overview.Overview(hub.hub.flow, lambda: now[0])
+    found = overview.Overview(hub.hub.flow.front, lambda: now[0])
     asked: list[int] = []
 
     def slow(limit: int) -> list[dict[str, Any]]:
@@ -236,7 +236,7 @@ def test_many_who_look_cost_as_much_as_one(hub: Instance, monkeypatch: pytest.Mo
 def test_the_rate_is_of_the_last_minute(hub: Instance) -> None:
     """Nothing is told at the first look."""
     now = [100.0]
-    found = overview.Overview(hub.hub.flow, lambda: now[0])
+    found = overview.Overview(hub.hub.flow.front, lambda: now[0])
     assert found.look()["rate"] == {"received": None, "applied": None}
     for number in range(4):
         hub.send(CUST_ID=f"R{number}")

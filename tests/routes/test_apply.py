@@ -15,7 +15,9 @@ from master.merge import Merge, Rules
 from master.records import SourceRecord
 from master.sqlite.store import SqliteStore
 from routes.apply import Apply
+from routes.feeds import Feeds
 from routes.pool import DecodePool
+from routes.setup import Setup
 from schemas import canonical, errors
 from schemas.envelope import Message, Receipt
 from tests.master import engines
@@ -37,7 +39,7 @@ POOLS: dict[str, DecodePool] = {}
 
 def pool_of(**more: Any) -> DecodePool:
     """Workers are slow to start: tests share them."""
-    return POOLS.get(repr(more)) or POOLS.setdefault(repr(more), DecodePool({"peer": system(**more)}, MASTER, 1))
+    return POOLS.get(repr(more)) or POOLS.setdefault(repr(more), DecodePool(Feeds(Setup({"peer": system(**more)}, {}, MASTER)), 1))
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -16,6 +16,7 @@ from config import rules
 from master import merge
 from master.sqlite.store import SqliteStore
 from routes import apply, receive
+from routes.feeds import Feeds
 from routes.pool import DecodePool
 from routes.setup import load
 from schemas.envelope import Message
@@ -23,7 +24,7 @@ from schemas.envelope import Message
 home = Path(sys.argv[1])
 store = SqliteStore(home / "mastercopy.db")
 setup = load(None)
-pool = DecodePool({"crm": setup.systems["crm"]}, setup.master, 1)
+pool = DecodePool(Feeds(setup), 1)
 if not store.inbox.lanes() and not store.views.totals()["lanes"]:
     body = '{"CUST_ID": "C%d", "CUST_NAME": "王伟", "CUST_TYPE": "1", "CUST_STATE": "1", "UPD_TIME": "20261121120000"}'
     store.inbox.append([Message("crm", "customers", None, (body % n).encode()) for n in range(9)], 1)

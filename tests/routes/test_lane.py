@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from adapters import contract
 from schemas import errors
+from schemas.envelope import Mapped
 from tests.routes.peers import Crash
 from tests.routes.yard import Yard
 
@@ -362,14 +364,15 @@ def test_a_pace_gathers_what_comes_meanwhile(yard: Make) -> None:
 def test_a_value_that_the_format_cannot_hold_parks_its_key(yard: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others of its batch go out."""
     one = yard(batch=10)
-    write = one.outbound.format.write
+    part, join = one.outbound.format.part, one.outbound.format.join
 
-    def narrow(records: list[object]) -> bytes:
-        if any("ß" in str(each) for each in records):
+    def narrow(record: Mapped) -> Any:
+        if "ß" in str(record):
             raise errors.Unencodable("ß")
-        return write(records)  # type: ignore[arg-type]
+        return part(record)
 
-    monkeypatch.setattr(one.outbound, "format", type("Narrow", (), {"write": staticmethod(narrow), "content_type": "x"}))
+    parts = {"part": staticmethod(narrow), "join": staticmethod(join), "content_type": "x"}
+    monkeypatch.setattr(one.outbound, "format", type("Narrow", (), parts))
     for key, name in enumerate(["a", "ß", "c"]):
         one.change(str(key), name=name)
     one.work()

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from routes import receive, setup
+from routes.ahead import Projecting
 from routes.apply import Apply
 from routes.delivery import Reader, Tools
+from routes.feeds import Feeds
 from routes.pool import DecodePool
-from routes.tail import Tail
+from routes.projection import Projector
 from schemas.envelope import Message, Receipt
 from tests.master import engines
 from tests.master.desk import SOON
@@ -24,7 +26,7 @@ def test_a_customer_goes_all_the_way(tmp_path: Path) -> None:
     """Received, applied, delivered; a broken copy is a dead letter; a repeat writes nothing."""
     (tmp_path / "hub.yaml").write_text("systems: {crm: {}, care: {}}\nroutes: [care]\n")
     found = setup.load(tmp_path)
-    store, pool = engines.sqlite(tmp_path), DecodePool(dict(found.systems), found.master, 1)
+    store, pool = engines.sqlite(tmp_path), DecodePool(Feeds(found), 1)
     group = receive.GroupCommit(store, lambda: None)
     door = receive.Door(store, lambda source, feed: pool.inbound(f"{source}/{feed}"), group, lambda: None)
     leader = Apply(store, lambda: pool, lambda inbound: 1, lambda: found.merge_rules, lambda messages: None, lambda: 0.0, receive.now)
@@ -44,7 +46,7 @@ def test_a_customer_goes_all_the_way(tmp_path: Path) -> None:
     receiver, fence = Receiver(), store.leases.take("reader:care", "test", 0, SOON)
     assert fence is not None
     outbound = found.outbound("care")
-    tools = Tools(store, Tail(store.subscriptions), receive.now, lambda: 1.0)
+    tools = Tools(store, Projecting(Projector(store.subscriptions), lambda: None), receive.now, lambda: 1.0)
     reader = Reader(outbound, [receiver] * outbound.route.concurrency, fence, 1, tools)
     stop = threading.Event()
     thread = threading.Thread(target=reader.run, args=(stop,))

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from adapters.catalogue import System
 from config import rules
+from routes.feeds import Feeds
 from routes.pool import DecodePool
+from routes.setup import Setup
 from schemas import canonical, errors
 from tests.routes.peers import system
 
@@ -33,10 +36,14 @@ def name(value, row):
 """
 
 
+def feeds(**systems: System) -> Feeds:
+    return Feeds(Setup(systems, {}, MASTER))
+
+
 @pytest.fixture(scope="module")
 def pool() -> Iterator[DecodePool]:
     """Two workers and a mapping that may end them."""
-    one = DecodePool({"peer": system(inbound=DEADLY, deadly=PYTHON), "tame": system()}, MASTER, 2)
+    one = DecodePool(feeds(peer=system(inbound=DEADLY, deadly=PYTHON), tame=system()), 2)
     yield one
     one.close()
 
@@ -78,7 +85,7 @@ def test_messages_that_are_decoded_together_are_told_apart(pool: DecodePool) -> 
 
 def test_a_pool_that_was_closed_is_answered_by_the_next(pool: DecodePool) -> None:
     """A reload in the middle: what the old pool did not finish is decoded by the new one."""
-    old = DecodePool({"peer": system(inbound=DEADLY, deadly=PYTHON)}, MASTER, 1)
+    old = DecodePool(feeds(peer=system(inbound=DEADLY, deadly=PYTHON)), 1)
     futures = [old.submit("peer/in", [body(str(number))]) for number in range(20)]
     old.close()
     assert [pool.result("peer/in", body("x"), 1, future, 0)[0].failure for future in futures] == [None] * 20

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from master.sqlite.store import SqliteStore
+from routes.ahead import Projecting
 from routes.delivery import Reader, Tools
 from routes.outbound import Outbound
-from routes.tail import Tail
+from routes.projection import Projector
 from tests.master import engines
 from tests.master.desk import SOON, Desk, record
 from tests.routes.peers import Receiver, routed, system
@@ -33,7 +34,7 @@ class Yard:
         """A reader, as after a restart."""
         fence = self.store.leases.take("reader:peer", "the tests", 0, SOON, force=True)
         assert fence is not None
-        tools = Tools(self.store, Tail(self.store.subscriptions), lambda: self.now, self._throw)
+        tools = Tools(self.store, Projecting(Projector(self.store.subscriptions), lambda: None), lambda: self.now, self._throw)
         self.reader = Reader(self.outbound, [self.receiver] * self.outbound.route.concurrency, fence, 1, tools)
         return self.reader
 

@@ -1,5 +1,6 @@
 """The functions of mappings: what they make of values, and what they refuse."""
 
+import contextlib
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -241,9 +242,11 @@ def test_a_card_of_15_digits_becomes_18_with_the_librarys_check_digit(old: str) 
 
 @given(st.from_regex(r"[0-9]{17}[0-9X]", fullmatch=True))
 def test_our_card_check_is_the_librarys_without_divisions(number: str) -> None:
-    """What the library takes, we take."""
-    if ric.is_valid(number):
-        assert identities.is_card(number)
+    """What the library takes, we take; it fails at some divisions that it does not know."""
+    valid = False
+    with contextlib.suppress(KeyError):
+        valid = ric.is_valid(number)
+    assert identities.is_card(number) or not valid
 
 
 @given(st.from_regex(r"1[0-9]{10}", fullmatch=True))
@@ -251,8 +254,11 @@ def test_the_short_way_for_mobiles_agrees_with_the_library(number: str) -> None:
     """Eleven digits are taken without parsing only if the library would take them."""
     import phonenumbers
 
-    parsed = phonenumbers.parse(number, "CN")
     call = functions.build("msisdn")
+    try:
+        parsed = phonenumbers.parse(number, "CN")
+    except phonenumbers.NumberParseException:
+        parsed = phonenumbers.PhoneNumber()
     if phonenumbers.is_valid_number(parsed):
         assert call(number) == phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     else:

@@ -1,0 +1,209 @@
+"""The hub's side of its web process: starts it, takes its pushes into the inbox, carries out what it asks, starts it again if it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import multiprocessing
+import os
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from hub import frames, webside
+from master import relayed
+from routes.flow import Flow
+from routes.front import Limits
+from routes.receive import Answer
+from schemas import errors
+
+log = structlog.get_logger("hub")
+
+_CHUNK = 1 << 18
+_STARTED = 60.0  # seconds for a start
+_FREED = 2.0  # seconds for the web process of a killed hub to be gone
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the doors are, and what the web process has to know."""
+
+    doors: socket.socket
+    home: Path
+    store: Path
+    token: str
+    limits: Limits
+    log_level: str
+    log_json: bool
+    lock: int  # the file that says who works in the home
+
+
+@dataclass
+class _Life:
+    """One life of the web process, and the hub's ends of its two lines."""
+
+    process: BaseProcess
+    pushes: socket.socket
+    calls: Connection
+    started: threading.Event = field(default_factory=threading.Event)
+    outbox: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
+
+
+class Doors:
+    """`prepare` begins while the hub still opens its store; `open` returns once the doors answer."""
+
+    def __init__(self, site: Site, reload: Callable[[], None]) -> None:
+        self._site, self._reload = site, reload
+        self._stopping = False
+        self._life = self._begin()
+
+    def _begin(self) -> _Life:
+        pushes, their_pushes = socket.socketpair()
+        calls, their_calls = multiprocessing.Pipe()
+        one = self._site
+        charge = webside.Charge(
+            one.home, one.store, one.token, one.limits, one.log_level, one.log_json, one.doors, their_pushes, their_calls
+        )
+        # A process that is still alone can be forked, which saves a second of imports; one with threads cannot safely be.
+        forked = threading.active_count() == 1
+        context: Any = multiprocessing.get_context("fork" if forked else "spawn")
+        ours = (pushes.fileno(), calls.fileno(), one.lock) if forked else ()
+        process = context.Process(target=webside.main, args=(charge, ours), name="web", daemon=True)
+        process.start()
+        their_pushes.close()
+        their_calls.close()
+        return _Life(process, pushes, calls)
+
+    def open(self, flow: Flow) -> None:
+        """Let it answer. Raises `Misconfigured` if it cannot."""
+        self._attend(self._life, flow)
+        if not self._life.started.wait(_STARTED):
+            raise errors.Misconfigured("the web doors could not open")
+        threading.Thread(target=self._keep, args=(flow,), name="doors", daemon=True).start()
+
+    def _attend(self, life: _Life, flow: Flow) -> None:
+        life.outbox.put((0, ("ready", None)))
+        for name, work in (("pushes", self._listen), ("answers", self._send), ("calls", self._answer)):
+            threading.Thread(target=work, args=(life, flow), name=name, daemon=True).start()
+
+    def _keep(self, flow: Flow) -> None:
+        """Start it again when it has died."""
+        while True:
+            self._life.process.join()
+            if self._stopping:
+                return
+            log.error("the web process has ended, it starts again", exitcode=self._life.process.exitcode)
+            self._close(self._life)
+            self._life = self._begin()
+            self._attend(self._life, flow)
+            self._life.started.wait(_STARTED)
+
+    def reloaded(self) -> None:
+        """The configuration was read again: the web process does so too."""
+        self._life.outbox.put((0, ("reload", None)))
+
+    def close(self) -> None:
+        """Let it finish what it is at, then end it."""
+        self._stopping = True
+        self._life.outbox.put((0, ("drain", None)))
+        self._life.process.join(15)
+        if self._life.process.is_alive():
+            self._life.process.kill()
+            self._life.process.join()
+        self._close(self._life)
+
+    @staticmethod
+    def _close(life: _Life) -> None:
+        life.outbox.put(None)
+        life.started.set()
+        with contextlib.suppress(OSError):
+            life.pushes.shutdown(socket.SHUT_RDWR)  # whoever reads it is told
+        life.pushes.close()
+        life.calls.close()
+
+    def _listen(self, life: _Life, flow: Flow) -> None:
+        unpacker = frames.Unpacker()
+        while True:
+            try:
+                data = life.pushes.recv(_CHUNK)
+            except OSError:
+                return
+            if not data:
+                return
+            for entries in unpacker.feed(data):
+                _take(life, flow, entries)
+
+    def _send(self, life: _Life, _: Flow) -> None:
+        """From a thread of its own: a web process that stands still must not hold up commits."""
+        while (entry := life.outbox.get()) is not None:
+            entries = [entry]
+            with contextlib.suppress(queue.Empty):
+                while (entry := life.outbox.get_nowait()) is not None:
+                    entries.append(entry)
+            try:
+                life.pushes.sendall(frames.pack(entries))
+            except OSError:
+                return
+            if entry is None:
+                return
+
+    def _answer(self, life: _Life, flow: Flow) -> None:
+        while True:
+            try:
+                number, what, args, values = life.calls.recv()
+            except (EOFError, OSError):
+                return
+            try:
+                answer: tuple[int, bool, Any] = (number, True, self._carry_out(life, flow, what, *args, **values))
+            except errors.MastercopyError as error:
+                answer = (number, False, error)
+            except Exception as error:
+                log.exception("a question of the web process failed", what=what)
+                answer = (number, False, errors.UnknownOutcome(f"{type(error).__name__}: {error}"))
+            with contextlib.suppress(OSError):
+                life.calls.send(answer)
+
+    def _carry_out(self, life: _Life, flow: Flow, what: str, *args: Any, **values: Any) -> Any:
+        if what == "store":
+            return relayed.carry_out(flow.store, *args, **values)
+        if what == "expect":
+            [message] = args
+            return flow.expect(message, lambda: life.outbox.put((0, ("touched", message))))
+        known: dict[str, Callable[..., Any]] = {
+            "ring": flow.ring, "ended": flow.ended, "forget": flow.forget, "reload": self._reload,
+        }  # fmt: skip
+        return known[what](*args, **values)
+
+
+def _take(life: _Life, flow: Flow, entries: Sequence[tuple[int, Any]]) -> None:
+    for number, messages in entries:
+        if number:
+            flow.group.submit(messages, _answering(life, number))
+        elif messages == "started":
+            life.started.set()
+
+
+def _answering(life: _Life, number: int) -> Callable[[Sequence[Answer]], None]:
+    return lambda answers: life.outbox.put((number, answers))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The socket of the doors. Raises `Misconfigured` when the port is taken, also after a moment."""
+    until = time.monotonic() + _FREED
+    while True:
+        try:
+            return socket.create_server((host, port), backlog=1024)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > until:
+                reason = os.strerror(error.errno or 0)
+                raise errors.Misconfigured(f"cannot listen on {host}:{port}: {reason}", hint="Choose another --port") from error
+            time.sleep(0.05)
