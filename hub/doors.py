@@ -6,7 +6,6 @@ import contextlib
 import errno
 import multiprocessing
 import os
-import queue
 import socket
 import threading
 import time
@@ -47,6 +46,48 @@ class Site:
     lock: int  # the file that says who works in the home
 
 
+class Outbox:
+    """Frames to the web process: at once while its line has room, else from a thread, since nobody may wait for one that stands still."""
+
+    def __init__(self, line: socket.socket) -> None:
+        self._line, self._rest = line, bytearray()
+        self._lock, self._bell = threading.Lock(), threading.Event()
+        self._closed = False
+
+    def put(self, number: int, answer: Any) -> None:
+        """One entry; what cannot be sent any more is dropped."""
+        frame = frames.pack((number, answer))
+        with self._lock:
+            if not self._rest:
+                try:
+                    frame = frame[self._line.send(frame, socket.MSG_DONTWAIT) :]
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    return
+            if frame:
+                self._rest += frame
+                self._bell.set()
+
+    def run(self) -> None:
+        """Send what did not go at once, until closed."""
+        while not self._closed:
+            self._bell.wait()
+            self._bell.clear()
+            while part := bytes(self._rest[:_CHUNK]):
+                try:
+                    sent = self._line.send(part)
+                except OSError:
+                    return
+                with self._lock:
+                    del self._rest[:sent]
+
+    def close(self) -> None:
+        """End `run`."""
+        self._closed = True
+        self._bell.set()
+
+
 @dataclass
 class _Life:
     """One life of the web process, and the hub's ends of its two lines."""
@@ -54,8 +95,8 @@ class _Life:
     process: BaseProcess
     pushes: socket.socket
     calls: Connection
+    outbox: Outbox
     started: threading.Event = field(default_factory=threading.Event)
-    outbox: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
 
 
 class Doors:
@@ -81,7 +122,7 @@ class Doors:
         process.start()
         their_pushes.close()
         their_calls.close()
-        return _Life(process, pushes, calls)
+        return _Life(process, pushes, calls, Outbox(pushes))
 
     def open(self, flow: Flow) -> None:
         """Let it answer. Raises `Misconfigured` if it cannot."""
@@ -91,8 +132,8 @@ class Doors:
         threading.Thread(target=self._keep, args=(flow,), name="doors", daemon=True).start()
 
     def _attend(self, life: _Life, flow: Flow) -> None:
-        life.outbox.put((0, ("ready", None)))
-        for name, work in (("pushes", self._listen), ("answers", self._send), ("calls", self._answer)):
+        life.outbox.put(0, ("ready", None))
+        for name, work in (("pushes", self._listen), ("answers", lambda *_: life.outbox.run()), ("calls", self._answer)):
             threading.Thread(target=work, args=(life, flow), name=name, daemon=True).start()
 
     def _keep(self, flow: Flow) -> None:
@@ -109,12 +150,12 @@ class Doors:
 
     def reloaded(self) -> None:
         """The configuration was read again: the web process does so too."""
-        self._life.outbox.put((0, ("reload", None)))
+        self._life.outbox.put(0, ("reload", None))
 
     def close(self) -> None:
         """Let it finish what it is at, then end it."""
         self._stopping = True
-        self._life.outbox.put((0, ("drain", None)))
+        self._life.outbox.put(0, ("drain", None))
         self._life.process.join(15)
         if self._life.process.is_alive():
             self._life.process.kill()
@@ -123,7 +164,7 @@ class Doors:
 
     @staticmethod
     def _close(life: _Life) -> None:
-        life.outbox.put(None)
+        life.outbox.close()
         life.started.set()
         with contextlib.suppress(OSError):
             life.pushes.shutdown(socket.SHUT_RDWR)  # whoever reads it is told
@@ -139,22 +180,11 @@ class Doors:
                 return
             if not data:
                 return
-            for entries in unpacker.feed(data):
-                _take(life, flow, entries)
-
-    def _send(self, life: _Life, _: Flow) -> None:
-        """From a thread of its own: a web process that stands still must not hold up commits."""
-        while (entry := life.outbox.get()) is not None:
-            entries = [entry]
-            with contextlib.suppress(queue.Empty):
-                while (entry := life.outbox.get_nowait()) is not None:
-                    entries.append(entry)
-            try:
-                life.pushes.sendall(frames.pack(entries))
-            except OSError:
-                return
-            if entry is None:
-                return
+            for number, messages in unpacker.feed(data):
+                if number:
+                    flow.group.submit(messages, _answering(life, number))
+                elif messages == "started":
+                    life.started.set()
 
     def _answer(self, life: _Life, flow: Flow) -> None:
         while True:
@@ -177,23 +207,15 @@ class Doors:
             return relayed.carry_out(flow.store, *args, **values)
         if what == "expect":
             [message] = args
-            return flow.expect(message, lambda: life.outbox.put((0, ("touched", message))))
+            return flow.expect(message, lambda: life.outbox.put(0, ("touched", message)))
         known: dict[str, Callable[..., Any]] = {
             "ring": flow.ring, "ended": flow.ended, "forget": flow.forget, "reload": self._reload,
         }  # fmt: skip
         return known[what](*args, **values)
 
 
-def _take(life: _Life, flow: Flow, entries: Sequence[tuple[int, Any]]) -> None:
-    for number, messages in entries:
-        if number:
-            flow.group.submit(messages, _answering(life, number))
-        elif messages == "started":
-            life.started.set()
-
-
 def _answering(life: _Life, number: int) -> Callable[[Sequence[Answer]], None]:
-    return lambda answers: life.outbox.put((number, answers))
+    return lambda answers: life.outbox.put(number, answers)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -25,13 +25,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from hub import frames, logs
 from master import relayed
 from master.sqlite.store import SqliteStore
-from routes import setup, workers
+from routes import pace, setup, workers
 from routes.front import Front, Limits
 from routes.receive import Answer
 from routes.setup import Setup
 from schemas import errors
 from schemas.envelope import Message
 
+_GROUP = 0.004  # seconds between two groups of pushes while many wait for their answers
 _PATIENCE = 60.0  # seconds for an answer of the hub
 
 
@@ -203,15 +204,19 @@ class Calls:
         raise errors.EndpointDown("the hub does not answer its web process")
 
 
+Done = Callable[[Sequence[Answer]], None]
+
+
 class Line(asyncio.Protocol):
-    """Pushes to the hub and their answers, gathered: what comes in one turn of the loop goes in one frame."""
+    """Pushes to the hub and their answers, in groups: what comes in one turn of the loop goes in one frame, and is one commit there."""
 
     def __init__(self, told: Callable[[str, Any], None]) -> None:
         self._told = told
         self._unpacker = frames.Unpacker()
-        self._waiting: dict[int, Callable[[Sequence[Answer]], None]] = {}
-        self._out: list[tuple[int, Any]] = []
-        self._number = 0
+        self._gathered: list[tuple[Sequence[Message], Done]] = []
+        self._waiting: dict[int, list[tuple[int, Done]]] = {}
+        self._number = self._open = 0
+        self._sent_at = 0.0
         self._thread = 0
         self.ready = asyncio.Event()
         self.drained: Callable[[], None] = lambda: None
@@ -225,39 +230,52 @@ class Line(asyncio.Protocol):
         """The hub is gone: so is what this process could say."""
         os._exit(0)
 
-    def submit(self, messages: Sequence[Message], done: Callable[[Sequence[Answer]], None]) -> None:
+    def submit(self, messages: Sequence[Message], done: Done) -> None:
         """See `receive.Group`; `done` is called in the loop's thread."""
         if threading.get_ident() == self._thread:
-            self._put(messages, done)
+            self._gather(messages, done)
         else:
-            self._loop.call_soon_threadsafe(self._put, messages, done)
+            self._loop.call_soon_threadsafe(self._gather, messages, done)
 
     def say(self, word: str) -> None:
         """Something that has no answer."""
-        self._queue((0, word))
+        self._transport.write(frames.pack((0, word)))
 
-    def _put(self, messages: Sequence[Message], done: Callable[[Sequence[Answer]], None]) -> None:
+    def _gather(self, messages: Sequence[Message], done: Done) -> None:
+        if not self._gathered:
+            self._loop.call_later(self._rest(), self._send)
+        self._gathered.append((messages, done))
+        self._open += 1
+
+    def _rest(self) -> float:
+        """How long the next group may grow, in seconds.
+
+        Where syncing a file costs next to nothing, commits would else be of one or two messages each, and every stage behind them busier
+        with hand-overs than with records.
+        """
+        return max(0.0, self._sent_at + _GROUP - self._loop.time()) if self._open >= pace.BUSY else 0.0
+
+    def _send(self) -> None:
+        gathered, self._gathered = self._gathered, []
         self._number += 1
-        self._waiting[self._number] = done
-        self._queue((self._number, messages))
-
-    def _queue(self, entry: tuple[int, Any]) -> None:
-        if not self._out:
-            self._loop.call_soon(self._flush)
-        self._out.append(entry)
-
-    def _flush(self) -> None:
-        out, self._out = self._out, []
-        self._transport.write(frames.pack(out))
+        self._waiting[self._number] = [(len(messages), done) for messages, done in gathered]
+        self._sent_at = self._loop.time()
+        self._transport.write(frames.pack((self._number, [message for messages, _ in gathered for message in messages])))
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        for entries in self._unpacker.feed(data):
-            for number, answers in entries:
-                if number:
-                    self._waiting.pop(number)(answers)
-                else:
-                    self._word(*answers)
+        for number, answers in self._unpacker.feed(data):
+            if number:
+                self._answered(self._waiting.pop(number), answers)
+            else:
+                self._word(*answers)
+
+    def _answered(self, waiting: list[tuple[int, Done]], answers: Sequence[Answer]) -> None:
+        self._open -= len(waiting)
+        start = 0
+        for count, done in waiting:
+            done(answers[start : start + count])
+            start += count
 
     def _word(self, word: str, value: Any) -> None:
         if word == "ready":

@@ -1,4 +1,4 @@
-"""The whole flow in one process: door, leader, readers and sources over one store, started and stopped together."""
+"""The whole flow: way in, leader, readers and sources over one store, started and stopped together."""
 
 from __future__ import annotations
 

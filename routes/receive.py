@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import threading
 import time
@@ -70,43 +69,40 @@ def append(group: Group, messages: Sequence[Message]) -> Sequence[Answer]:
 
 
 class GroupCommit:
-    """Appends what is waiting, all at once and without a timer: one commit serves every caller that came meanwhile."""
+    """Appends what is waiting, all at once and without a timer: one commit serves every caller that came meanwhile.
+
+    There is no thread for it. Whoever comes while nobody commits does so, for himself and for all who come until nothing waits: a push is
+    then handed on between threads as rarely as can be.
+    """
 
     def __init__(self, store: Store, committed: Callable[[], None], clock: Callable[[], int] = now) -> None:
         self._store, self._committed, self._clock = store, committed, clock
         self._queue: deque[_Waiting] = deque()
+        self._turn = threading.Lock()
         self._ended = False
-        self._bell = threading.Event()
-        self._stopping = False
         self.last_live = 0.0  # when the last append came, by time.monotonic
-        self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
-        self._thread.start()
 
     def submit(self, messages: Sequence[Message], done: Callable[[Sequence[Answer]], None]) -> None:
-        """Append soon; `done` is called from the committing thread with an answer for each message."""
+        """Append, at once or by whoever is at it; `done` is called from the committing thread with an answer for each message."""
         self._queue.append(_Waiting(messages, done))
-        if self._ended:
-            self._turn_away()
-        elif not self._bell.is_set():
-            self._bell.set()
+        while self._queue and self._turn.acquire(blocking=False):  # who holds the turn looks again after letting go
+            try:
+                self._work()
+            finally:
+                self._turn.release()
 
-    def _run(self) -> None:
-        while True:
-            self._bell.wait()
-            self._bell.clear()
-            while self._queue:
-                self._commit(self._group())
-            if self._stopping and not self._queue:
-                break
-        self._ended = True
-        self._turn_away()
-
-    def _turn_away(self) -> None:
-        """Who comes after the last commit is told at once."""
+    def _work(self) -> None:
         while self._queue:
-            with contextlib.suppress(IndexError):  # another thread was quicker
-                waiting = self._queue.popleft()
-                self._tell(waiting, [errors.Overloaded("the hub is stopping", after=5.0)] * len(waiting.messages))
+            group = self._group()
+            if self._ended:
+                self._turn_away(group)
+            elif group:
+                self._commit(group)
+
+    def _turn_away(self, group: list[_Waiting]) -> None:
+        """Who comes after the last commit is told at once."""
+        for waiting in group:
+            self._tell(waiting, [errors.Overloaded("the hub is stopping", after=5.0)] * len(waiting.messages))
 
     def _group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
@@ -149,9 +145,10 @@ class GroupCommit:
 
     def close(self) -> None:
         """Commit what waits, then end."""
-        self._stopping = True
-        self._bell.set()
-        self._thread.join()
+        with self._turn:
+            while self._queue:
+                self._commit(self._group())
+            self._ended = True
 
 
 class Door:

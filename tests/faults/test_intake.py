@@ -213,9 +213,11 @@ def test_every_receipt_follows_an_fsync(tmp_path: Path, forks: Child) -> None:
         one.ready()
         trace = tmp_path / "trace"
         calls = "trace=fsync,fdatasync,write,writev,sendto,sendmsg"
-        command = [strace, "-f", "-qq", "-s", "16", "-e", calls, "-o", str(trace), "-p", str(one.pid)]
+        pid = one.pid or 0
+        both = [pid, *children(pid)]  # who syncs, and who answers
+        command = [strace, "-f", "-qq", "-s", "16", "-e", calls, "-o", str(trace), *(f"--attach={pid}" for pid in both)]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-            services.wait_for(lambda: "TracerPid:\t0" not in Path(f"/proc/{one.pid}/status").read_text(), 10, "strace")
+            services.wait_for(lambda: all(traced(pid) for pid in both), 10, "strace")
             client = clients.Client(one.port, one.key, one.attempts)
             for push in itertools.islice(clients.nameless(1, 1000), 100):
                 assert client.send(push) == "ok"
@@ -233,3 +235,11 @@ def test_every_receipt_follows_an_fsync(tmp_path: Path, forks: Child) -> None:
                 synced = 0
         assert answered == 100
     assert shutil.which("strace")
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for file in Path(f"/proc/{pid}/task").glob("*/children") for word in file.read_text().split()]
+
+
+def traced(pid: int) -> bool:
+    return "TracerPid:\t0" not in Path(f"/proc/{pid}/status").read_text()

@@ -75,7 +75,7 @@ def test_a_web_process_that_stands_still_holds_up_nobody_else(hub: Instance) -> 
     os.kill(pid, signal.SIGSTOP)
     try:
         for _ in range(5_000):  # more than its line holds
-            hub.hub._doors._life.outbox.put((0, ("touched", 1)))
+            hub.hub._doors._life.outbox.put(0, ("touched", 1))
         many = [Message("crm", "customers", None, customer(CUST_ID=f"T{number}")) for number in range(50)]
         assert all(isinstance(each, Receipt) for each in receive.append(hub.hub.flow.group, many))
     finally:
