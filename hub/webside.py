@@ -253,7 +253,7 @@ class Line(asyncio.Protocol):
         Where syncing a file costs next to nothing, commits would else be of one or two messages each, and every stage behind them busier
         with hand-overs than with records.
         """
-        return max(0.0, self._sent_at + _GROUP - self._loop.time()) if self._open >= pace.BUSY else 0.0
+        return max(0.0, self._sent_at + _GROUP - self._loop.time()) if self._open >= pace.MANY else 0.0
 
     def _send(self) -> None:
         gathered, self._gathered = self._gathered, []

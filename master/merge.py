@@ -52,7 +52,10 @@ class Merge:
             self.effects.letters.append((row, row.failure))
             outcome = DEAD
         else:
+            before = len(self.effects.changes)
             outcome = _strongest([self._candidate(candidate, row) for candidate in row.candidates])
+            if len(self.effects.changes) > before:
+                outcome = APPLIED  # unchanged in itself, it gave another its golden id
         tally = self.effects.tallies.get(row.message)
         if tally is None:
             tally = self.effects.tallies[row.message] = Tally()

@@ -24,7 +24,7 @@ log = structlog.get_logger("delivery")
 WINDOW = 10_000  # matched changes that may be read ahead of the oldest unsettled one
 _READ = 1_000  # changes in one round that are followed by the next at once
 _RANGES = 500  # settled ranges beyond the mark with which nothing more is read ahead
-_LULL = 0.020  # seconds between rounds under load
+_REST = 0.080  # seconds between rounds under load
 _LOOK = 1.0  # seconds after which a reader looks by itself: a bell may be lost
 _REFUSED, _OF = 20, 100  # more refusals than this among the last deliveries pause the subscription
 
@@ -80,11 +80,11 @@ class Reader:
         try:
             while not stop.is_set() and self._error is None:
                 self._bell.clear()
-                before = self.ledger.head
+                before, began = self.ledger.head, time.monotonic()
                 if not self._round():
                     self._bell.wait(self._pause())
                 else:
-                    pace.rest(self.ledger.head - before, _READ, _LULL, stop)
+                    pace.rest(self.ledger.head - before, _READ, time.monotonic() - began, _REST, stop)
             if self._error is not None:
                 raise self._error
         except BaseException as error:

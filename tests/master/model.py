@@ -49,7 +49,6 @@ class Model:
         if old and old.sequenced == sequenced and order < old.order:
             return "stale"
         state = orjson.loads(new.state) if new.op == "upsert" else {}
-        unchanged = old is not None and (old.op, old.state) == (new.op, state)
         golden = old.golden if old else None
         if golden is None and new.op == "upsert":
             golden = self._found(new)
@@ -58,11 +57,9 @@ class Model:
                 self.versions.append([])
                 self.entities.append(new.entity)
         self.sources[source_id] = Source(new.op, state, new.match_key, order, sequenced, golden)
-        before = len(self.versions[golden]) if golden is not None else 0
+        before = sum(map(len, self.versions))
         self._recompute()
-        if unchanged or golden is None:
-            return "unchanged"
-        return "applied" if len(self.versions[golden]) > before else "unchanged"
+        return "applied" if sum(map(len, self.versions)) > before else "unchanged"
 
     def _found(self, new: Candidate) -> int | None:
         """The oldest golden record that somebody with the same match key belongs to now."""
