@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-
-import structlog
 
 from adapters import contract, endpoints, protocols
 from master.store import Fence, Store
@@ -18,6 +15,7 @@ from routes.apply import Apply
 from routes.delivery import Reader, Tools
 from routes.front import Front, Limits
 from routes.inbound import Inbound
+from routes.jobs import Jobs
 from routes.outbound import Outbound
 from routes.pool import DecodePool
 from routes.projecting import ProjectPool
@@ -26,10 +24,7 @@ from routes.setup import Setup
 from routes.withdrawals import Withdrawals
 from schemas import errors
 
-log = structlog.get_logger("flow")
-
 _LEASE = 10.0  # seconds; renewed at a third of it
-_AGAIN = (0.2, 5.0)  # seconds between two starts of work that failed
 
 
 class Waits:
@@ -68,9 +63,7 @@ class Flow:
         """`reading` opens the store for reading in another process; `reload` reads the configuration again and calls `use`."""
         self.store, self.setup, self.home, self.limits = store, setup, home, limits
         self._holder, self._reading, self.reload = holder, reading, reload
-        self._stop = threading.Event()
-        self._drained = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._jobs = Jobs()
         self._revisions: dict[str, int] = {}
         self._waits = Waits()
         self._projector = Projector(store.subscriptions)
@@ -124,14 +117,14 @@ class Flow:
     def start(self) -> None:
         """Take the leases and begin."""
         self.apply.fence = self._lease("apply")
-        self._thread("apply", lambda: self.apply.run(self._stop))
+        self._jobs.start("apply", self.apply.run)
         for name in self.setup.routes:
             self._read(name)
         for feed in self.setup.feeds():
             self._source(feed)
         withdrawals = Withdrawals(self.store, lambda messages: receive.append(self.group, messages), self._compiled)
-        self._thread("withdrawals", lambda: withdrawals.run(self._stop))
-        self._thread("leases", self._renew)
+        self._jobs.start("withdrawals", withdrawals.run)
+        self._jobs.start("leases", self._renew)
 
     def warm(self) -> None:
         """Start the workers: what comes first then need not wait for them. Not a part of `start`, since the doors may open before."""
@@ -145,10 +138,10 @@ class Flow:
             raise errors.FenceLost(f"{name} is led by another process")
         return fence
 
-    def _renew(self) -> None:
-        while not self._stop.wait(_LEASE / 3):
+    def _renew(self, stop: threading.Event) -> None:
+        while not stop.wait(_LEASE / 3):
             now = receive.now()
-            for name in ["apply", *(f"reader:{reader}" for reader in self.readers)]:
+            for name in ["apply", *(f"reader:{reader}" for reader in list(self.readers))]:
                 self.store.leases.take(name, self._holder, now, now + int(_LEASE * 1_000_000))
 
     def _read(self, name: str) -> None:
@@ -158,16 +151,16 @@ class Flow:
         fence = self._lease(f"reader:{name}")
         tools = Tools(self.store, Projecting(self._projector, lambda: self._project_pool), receive.now, random.random)
 
-        def work() -> None:
-            reader = self.readers[name] = Reader(outbound, sinks, fence, self._revision(outbound), tools)
+        def work(stop: threading.Event) -> None:
+            reader = self.readers[name] = Reader(self.setup.outbound(name), sinks, fence, self._revision(outbound), tools)
             try:
-                reader.run(self._stop)
+                reader.run(stop)
             finally:
                 for each in sinks:
                     each.close()
 
         self.readers[name] = Reader(outbound, sinks, fence, self._revision(outbound), tools)
-        self._thread(f"reader-{name}", work)
+        self._jobs.start(f"reader-{name}", work)
 
     def _source(self, feed: str) -> None:
         system, name = feed.split("/", 1)
@@ -177,13 +170,13 @@ class Flow:
         spool = self.home / "spool"
         spool.mkdir(parents=True, exist_ok=True)
 
-        def work() -> None:
+        def work(stop: threading.Event) -> None:
             source = protocols.source(found, name, self.front.feeds.inbound(feed).format, spool)
             if source is None:
                 return
             self.sources[feed] = source
             try:
-                source.run(self.front.door, self._stop)
+                source.run(self.front.door, stop)
                 self.store.alarms.clear("feed", feed)
             except errors.MastercopyError as error:
                 self.store.alarms.raise_("feed", feed, str(error), receive.now())
@@ -191,62 +184,59 @@ class Flow:
             finally:
                 source.close()
 
-        self._thread(f"feed-{feed}", work)
-
-    def _thread(self, name: str, work: Callable[[], None]) -> None:
-        thread = threading.Thread(target=self._keep_working, args=(name, work), name=name, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _keep_working(self, name: str, work: Callable[[], None]) -> None:
-        """Until told to stop: what fails is begun again, after a pause that grows."""
-        pause = _AGAIN[0]
-        while not self._stop.is_set():
-            began = time.monotonic()
-            try:
-                work()
-            except errors.FenceLost:
-                log.exception("another process has taken over", work=name)
-                return
-            except errors.MastercopyError as error:
-                log.warning("work failed, it begins again", work=name, reason=str(error))
-            except Exception:
-                log.exception("work broke, it begins again", work=name)
-            pause = _AGAIN[0] if time.monotonic() - began > 30 else min(pause * 2, _AGAIN[1])
-            self._stop.wait(pause)
+        self._jobs.start(f"feed-{feed}", work)
 
     def ended(self) -> list[str]:
         """Which work has ended though nobody stopped it: another process took over."""
-        return [thread.name for thread in self._threads if not thread.is_alive() and not self._stop.is_set()]
+        return self._jobs.ended()
 
     def stop(self) -> None:
         """Drain: what was received is committed, what is being sent is finished and settled; then everything ends."""
-        self._stop.set()
+        self._jobs.stop(*self._jobs.names(), wake=self._wake)
+        self._pool.close()
+        self._project_pool.close()
+
+    def _wake(self) -> None:
         self.apply.ring()
         for reader in self.readers.values():
             reader.ring()
         self.group.close()
-        for thread in self._threads:
-            thread.join(timeout=20)
-        self._pool.close()
-        self._project_pool.close()
 
     def _projecting_pool(self) -> ProjectPool:
         outbounds = {name: self.setup.outbound(name) for name in self.setup.routes}
         return ProjectPool(self._reading, outbounds, self._projector, 1)
 
     def use(self, setup: Setup) -> None:
-        """Go on with other mappings, filters and rules. Systems and routes that are new or gone need a restart."""
-        self.setup, self._merge_rules = setup, setup.merge_rules
+        """Go on with another configuration: what is new begins, what is gone ends, what reads or writes elsewhere begins again."""
+        before, self.setup, self._merge_rules = self.setup, setup, setup.merge_rules
         old, self._pool = self._pool, DecodePool(self.front.feeds, self.limits.workers)
-        self.apply.forget_soon()
         old_projecting, self._project_pool = self._project_pool, self._projecting_pool()
-        for name, reader in self.readers.items():
-            if name in setup.routes:
-                outbound = setup.outbound(name)
-                reader.replace(outbound, self._revision(outbound))
+        self.apply.forget_soon()
+        self._use_routes(before, setup)
+        self._use_feeds(before, setup)
         self.warm()
         old.close()
         old_projecting.close()
 
+    def _use_routes(self, before: Setup, setup: Setup) -> None:
+        for name in {**before.routes, **setup.routes}:
+            same = name in before.routes and name in setup.routes and before.line_out(name) == setup.line_out(name)
+            if same and (reader := self.readers.get(name)):
+                outbound = setup.outbound(name)
+                reader.replace(outbound, self._revision(outbound))
+                continue
+            gone = self.readers.pop(name, None)
+            self._jobs.stop(f"reader-{name}", wake=gone.ring if gone else lambda: None)
+            if name in setup.routes:
+                self._read(name)
 
+    def _use_feeds(self, before: Setup, setup: Setup) -> None:
+        feeds = {feed: setup.line_in(feed) for feed in setup.feeds()}
+        for feed in before.feeds():
+            if feeds.get(feed) == before.line_in(feed):
+                del feeds[feed]
+            else:
+                self._jobs.stop(f"feed-{feed}")
+                self.sources.pop(feed, None)
+        for feed in feeds:
+            self._source(feed)

@@ -16,6 +16,7 @@ from routes import route
 from routes.inbound import Inbound
 from routes.outbound import Outbound
 from schemas import canonical, errors
+from transformers import formats
 
 FILE = "hub.yaml"
 
@@ -43,6 +44,19 @@ class Setup:
         found = self.routes[name]
         system, sink = found.to.split("/", 1)
         return Outbound(found, self.systems[system], sink)
+
+    def line_in(self, feed: str) -> Any:
+        """All that the source of a feed is made of, to be compared: its part of the manifest, and the files of its format."""
+        system, name = feed.split("/", 1)
+        found = self.systems[system].manifest.feeds[name]
+        return found, formats.files(found.format, self.systems[system].files)
+
+    def line_out(self, name: str) -> Any:
+        """All that the sinks of a route are made of, to be compared, and how many there are."""
+        route = self.routes[name]
+        system, sink = route.to.split("/", 1)
+        found = self.systems[system].manifest.sinks[sink]
+        return route.to, route.concurrency, route.mode, found, formats.files(found.format, self.systems[system].files)
 
     def feeds(self) -> list[str]:
         """`system/feed` of every feed."""

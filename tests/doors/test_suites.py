@@ -45,7 +45,7 @@ def books(hub: world.World) -> Iterator[None]:
     for source in ("crm", "notes", "ledger", "boss"):
         tally = hub.lane(source)
         assert tally.pop("accepted") == sum(tally.values()), source
-    assert not any(thread for thread in hub.hub.flow._threads if not thread.is_alive())
+    assert not hub.hub.flow.ended()
 
 
 def pushed(hub: world.World, feed: str, body: bytes) -> int:
