@@ -182,9 +182,10 @@ class Doors:
                 return
             for number, messages in unpacker.feed(data):
                 if number:
-                    flow.group.submit(messages, _answering(life, number))
+                    flow.group.add(messages, _answering(life, number))
                 elif messages == "started":
                     life.started.set()
+            flow.group.commit()  # all that has come meanwhile, at once
 
     def _answer(self, life: _Life, flow: Flow) -> None:
         while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from adapters.contract import FileIdentity, Refused
 from master.loading import Reads
@@ -162,6 +162,16 @@ class Settlement:
     released: list[int] = field(default_factory=list)  # dead-letter ids whose key is delivered
 
 
+class Own(NamedTuple):
+    """A source's last record behind a golden record: `body` is its state as JSON.
+
+    `seq` is the golden record's newest change where that is the source's record itself, else 0.
+    """
+
+    seq: int
+    body: bytes
+
+
 class Subscriptions(Protocol):
     """The readers of the change log and what they have settled."""
 
@@ -195,8 +205,8 @@ class Subscriptions(Protocol):
     def breaker(self, name: str, failures: int, retry_at: int, reason: str) -> None:
         """How often in a row the endpoint failed, and when to try again."""
 
-    def own_states(self, goldens: Sequence[int], source: str) -> dict[int, dict[str, Any]]:
-        """The source's own records behind golden records: each one's last state where the source has one record there and no other."""
+    def own_states(self, goldens: Sequence[int], source: str) -> dict[int, Own]:
+        """The source's own records behind golden records, where the source has one record there and no other."""
 
     def deliveries(self, first: int, last: int) -> list[tuple[str, Attempt]]:
         """The deliveries that cover this part of the log."""

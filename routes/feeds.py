@@ -13,7 +13,7 @@ class Feeds:
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
-        self._known = frozenset(setup.feeds())
+        self._known = frozenset(f"{system}/{feed}" for system, found in setup.systems.items() for feed in found.manifest.feeds)
         self._compiled: dict[str, Inbound] = {}
 
     def inbound(self, feed: str) -> Inbound:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections import deque
@@ -17,6 +18,10 @@ from schemas import errors
 
 if TYPE_CHECKING:
     from routes.delivery import Reader
+
+
+_UNWRITTEN = 1_000  # records that may be sent before that is written
+_UNWRITTEN_FOR = 0.05  # seconds
 
 
 class Lane:
@@ -74,14 +79,22 @@ class Lane:
         if not self._queue or not self._may_send() or time.monotonic() - self._sent_at < self._reader.route.every:
             return False
         self._parking.refresh()
-        step = Step()
-        batch = self._take(step)
-        if batch:
-            self._sent_at = time.monotonic()
-            self._guarded(lambda: self._deliver(batch, step))
-        self._give_back(batch, step)
+        step, began = Step(), time.monotonic()
+        while True:
+            batch = self._take(step)
+            if batch:
+                self._sent_at = time.monotonic()
+                self._guarded(functools.partial(self._deliver, batch, step))
+            self._give_back(batch, step)
+            if not self._goes_on(step, began):
+                break
         self._write(step)
         return True
+
+    def _goes_on(self, step: Step, began: float) -> bool:
+        """One more batch, before what was sent is written: several share a commit, as long as a crash would repeat little."""
+        waits = not self._queue or not self._may_send() or self._reader.route.every or self._sink.idempotent == "no"
+        return not waits and len(step.settled) < _UNWRITTEN and time.monotonic() - began < _UNWRITTEN_FOR
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Sort what the sink raises by what happens next."""

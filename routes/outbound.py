@@ -6,9 +6,12 @@ import copy
 import datetime
 from typing import Any, NamedTuple
 
+import orjson
+
 from adapters import catalogue, manifest
 from adapters.contract import Item
 from master import references
+from master.store import Own
 from routes.inbound import digest
 from routes.route import Route
 from schemas import canonical, errors
@@ -56,7 +59,7 @@ class Outbound:
         """It runs Python of its system's folder, which may end the process."""
         return any(name.endswith(".py") for name in self.mapping.files)
 
-    def project(self, golden: int, change: Change, own: dict[str, Any] | None = None) -> Outgoing | None:
+    def project(self, golden: int, change: Change, own: Own | None = None) -> Outgoing | None:
         """What the subscriber gets of this change, None if it does not match. `own`: the receiver's own record, where it is the cause."""
         if change.entity not in self._entities:
             return None
@@ -67,13 +70,13 @@ class Outbound:
             return Outgoing(item(change, "update"), golden, (), failure)
         return None if event is None else self.render(golden, change, item(change, event), own)
 
-    def render(self, golden: int, change: Change, item: Item, own: dict[str, Any] | None = None) -> Outgoing | None:
+    def render(self, golden: int, change: Change, item: Item, own: Own | None = None) -> Outgoing | None:
         """The content for an event that was decided already; None where the mapping has nothing for this entity."""
         try:
             records = self.mapping.run(self.envelope(change, item))
             if not records:
                 return None
-            echo = own is not None and change.op != "delete" and self.echoes(change, own)
+            echo = own is not None and change.op != "delete" and (own.seq == change.seq or self.echoes(change, orjson.loads(own.body)))
             parts = () if echo and change.version == 1 else tuple([self.format.part(record) for record in records])
         except errors.Reject as failure:
             return Outgoing(item, golden, (), failure)

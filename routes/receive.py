@@ -84,7 +84,15 @@ class GroupCommit:
 
     def submit(self, messages: Sequence[Message], done: Callable[[Sequence[Answer]], None]) -> None:
         """Append, at once or by whoever is at it; `done` is called from the committing thread with an answer for each message."""
+        self.add(messages, done)
+        self.commit()
+
+    def add(self, messages: Sequence[Message], done: Callable[[Sequence[Answer]], None]) -> None:
+        """What the next `commit` takes, together with all else that waits."""
         self._queue.append(_Waiting(messages, done))
+
+    def commit(self) -> None:
+        """Until nothing waits, or somebody else is at it."""
         while self._queue and self._turn.acquire(blocking=False):  # who holds the turn looks again after letting go
             try:
                 self._work()

@@ -14,7 +14,7 @@ import orjson
 from master import ids
 from master.sqlite import leases, letters
 from master.sqlite.database import Database
-from master.store import Attempt, Fence, Parked, Progress, Settlement
+from master.store import Attempt, Fence, Own, Parked, Progress, Settlement
 from schemas import errors
 from schemas.envelope import Change, Failure
 
@@ -32,7 +32,7 @@ CHANGES_OF = f"""
 SELECT {CHANGE} FROM change c JOIN golden g ON g.n = c.golden WHERE c.golden = ? AND c.seq BETWEEN ? AND ? ORDER BY c.seq
 """
 OWN_STATES = """
-SELECT s.golden, s.state, c.state FROM json_each(?1) j
+SELECT s.golden, s.state, c.seq, c.state FROM json_each(?1) j
 CROSS JOIN source_record s ON s.golden = j.value AND s.source = ?2 AND s.op = 'upsert'
 CROSS JOIN golden g ON g.n = s.golden CROSS JOIN change c ON c.seq = g.seq
 """
@@ -143,12 +143,12 @@ class Subscriptions:
             query = "UPDATE subscription SET failures = ?, retry_at = ?, reason = ? WHERE name = ?"
             writer.execute(query, (failures, retry_at, reason, name))
 
-    def own_states(self, goldens: Sequence[int], source: str) -> dict[int, dict[str, Any]]:
-        """The source's own records behind golden records: each one's last state where the source has one record there and no other."""
-        found: dict[int, list[bytes]] = defaultdict(list)
-        for golden, own, newest in self._database.read().execute(OWN_STATES, (orjson.dumps(goldens).decode(), source)):
-            found[golden].append(own or newest)
-        return {golden: orjson.loads(states[0]) for golden, states in found.items() if len(states) == 1}
+    def own_states(self, goldens: Sequence[int], source: str) -> dict[int, Own]:
+        """The source's own records behind golden records, where the source has one record there and no other."""
+        found: dict[int, list[Own]] = defaultdict(list)
+        for golden, own, seq, newest in self._database.read().execute(OWN_STATES, (orjson.dumps(goldens).decode(), source)):
+            found[golden].append(Own(0, own) if own else Own(seq, newest))
+        return {golden: owns[0] for golden, owns in found.items() if len(owns) == 1}
 
     def deliveries(self, first: int, last: int) -> list[tuple[str, Attempt]]:
         """The deliveries that cover this part of the log."""

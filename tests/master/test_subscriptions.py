@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from master.store import Attempt, Fence, Parked, Settlement, Store
+from master.store import Attempt, Fence, Own, Parked, Settlement, Store
 from schemas import errors
 from schemas.envelope import Failure
 from tests.master.desk import SOON, Desk, record
@@ -182,11 +182,11 @@ def test_breaker_and_state_are_stored(reader: Reader) -> None:
 def test_a_sources_own_record_is_found_behind_a_golden_one(desk: Desk) -> None:
     """Alone or joined, if it has exactly one there."""
     desk.apply(record("1", {"name": "a"}, match="M"))
-    assert desk.store.subscriptions.own_states([1], "crm") == {1: {"name": "a"}}
+    assert desk.store.subscriptions.own_states([1], "crm") == {1: Own(1, b'{"name":"a"}')}
     assert desk.store.subscriptions.own_states([1], "billing") == {}
     desk.apply(record("2", {"level": "b"}, source="billing", match="M"))
-    assert desk.store.subscriptions.own_states([1], "crm") == {1: {"name": "a"}}
-    assert desk.store.subscriptions.own_states([1], "billing") == {1: {"level": "b"}}
+    assert desk.store.subscriptions.own_states([1], "crm") == {1: Own(0, b'{"name":"a"}')}
+    assert desk.store.subscriptions.own_states([1], "billing") == {1: Own(0, b'{"level":"b"}')}
     desk.apply(record("3", {"level": "c"}, source="billing", match="M"))
     assert desk.store.subscriptions.own_states([1], "billing") == {}
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from adapters import contract
+from routes import lane
 from schemas import errors
 from schemas.envelope import Mapped
 from tests.routes.peers import Crash
@@ -410,7 +411,7 @@ def test_a_condition_that_does_not_fit_parks_its_key(yard: Make) -> None:
 
 @pytest.mark.parametrize("when", ["answer", "afterwards"])
 def test_a_crash_around_the_send_skips_nothing(yard: Make, when: str) -> None:
-    """Between send and settle it comes again, under the same name; before, it comes once."""
+    """What was sent and is not written yet comes again, under the same names."""
     one = yard(batch=2)
 
     def die(batch: contract.Batch) -> None:
@@ -426,10 +427,33 @@ def test_a_crash_around_the_send_skips_nothing(yard: Make, when: str) -> None:
     one.start()
     one.work()
     again = [3, 4] if when == "afterwards" else []
-    assert one.receiver.seqs == [1, 2, *again, 3, 4, 5]
+    assert one.receiver.seqs == [1, 2, *again, 1, 2, 3, 4, 5]
     assert one.tallies() == {"matched": 5, "delivered": 5}
     names = [batch.name for batch in one.receiver.batches]
     assert len(set(names)) == 3
+
+
+@pytest.mark.parametrize("why", ["many", "late", "receiver"])
+def test_what_is_sent_is_written_before_a_crash_would_repeat_much(yard: Make, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    """After so many records, after so long; at once where the receiver would do twice what comes twice."""
+    one = yard(batch=2)
+    if why == "many":
+        monkeypatch.setattr(lane, "_UNWRITTEN", 2)
+    if why == "late":
+        monkeypatch.setattr(lane, "_UNWRITTEN_FOR", 0.0)
+    if why == "receiver":
+        one.receiver.idempotent = "no"
+
+    def die(batch: contract.Batch) -> None:
+        if 5 in [item.seq for item in batch.items]:
+            raise Crash
+
+    one.receiver.answer = die
+    for key in range(5):
+        one.change(str(key), name="a")
+    with pytest.raises(Crash):
+        one.work()
+    assert (one.receiver.seqs, one.progress()) == ([1, 2, 3, 4], (4, []))
 
 
 def test_a_slow_lane_holds_the_mark_and_not_the_others(yard: Make) -> None:

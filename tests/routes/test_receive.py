@@ -18,6 +18,7 @@ from routes import receive
 from routes.inbound import Inbound
 from schemas import canonical, errors
 from schemas.envelope import Message, Receipt
+from tests.hub.instance import soon
 from tests.master import engines
 from tests.routes.peers import system
 
@@ -65,6 +66,12 @@ def hub(tmp_path: Path) -> Iterator[Callable[..., Hub]]:
 
 def message(body: bytes = b"{}", message_id: str | None = None, feed: str = "in") -> Message:
     return Message("peer", feed, message_id, body, "application/json")
+
+
+def at_work(hub: Hub, submit: Callable[[], None]) -> None:
+    """Somebody comes first, and commits: for himself now, and then for who comes meanwhile."""
+    threading.Thread(target=submit, daemon=True).start()
+    soon(lambda: hub.group._turn.locked() and not hub.group._queue)
 
 
 def test_a_message_is_counted_stored_and_answered(hub: Callable[..., Hub]) -> None:
@@ -139,9 +146,9 @@ def test_callers_share_commits(hub: Callable[..., Hub]) -> None:
     one.store._database._writer.set_trace_callback(lambda query: commits.append(query) if query.startswith("COMMIT") else None)
     answers: list[receive.Answer] = []
     with one.store._database.gate:
-        for _ in range(500):
+        at_work(one, lambda: one.door.submit(one.door.checked(message()), answers.append))
+        for _ in range(499):
             one.door.submit(one.door.checked(message()), answers.append)
-        time.sleep(0.05)
     until = time.monotonic() + 10
     while len(answers) < 500 and time.monotonic() < until:
         time.sleep(0.005)
@@ -223,8 +230,7 @@ def test_what_the_store_cannot_hold_harms_nobody_else(hub: Callable[..., Hub]) -
         return lambda found: answers.update({name: found[0]})
 
     with one.store._database.gate:
-        one.group.submit([message()], told("before it"))
-        time.sleep(0.02)
+        at_work(one, lambda: one.group.submit([message()], told("before it")))
         one.group.submit([message()], told("first"))
         one.group.submit([message(b"{}", "\ud800")], told("odd"))
         one.group.submit([message()], told("last"))
@@ -251,7 +257,7 @@ def test_who_comes_after_the_end_is_told_at_once(hub: Callable[..., Hub]) -> Non
     one = hub()
     answers: list[receive.Answer] = []
     with one.store._database.gate:
-        one.door.submit(message(), answers.append)
+        at_work(one, lambda: one.door.submit(message(), answers.append))
         closing = threading.Thread(target=one.group.close)
         closing.start()
     closing.join(5)
