@@ -30,7 +30,6 @@ _SLICE = 0.200
 _ENDS = 2  # ends of the process with the record alone at work: one may be a kill that has nothing to do with it
 _PARTS = 8  # a slice in which the process ended is tried again in so many parts
 _LARGEST = 20_000  # rows in one slice
-_FULL = 500  # rows; a slice of this size is followed by the next at once
 _REST = 0.040  # seconds between slices under load
 _TURN = 2_000  # rows of one lane before the next lane's turn, while several have work
 
@@ -128,8 +127,8 @@ class Apply:
             rows = self.step()
             if rows is None:
                 self._bell.wait(0.5)  # the bell may be lost: look anyway
-            else:
-                pace.rest(rows, _FULL, time.monotonic() - began, _REST, stop)
+            elif not self._any_decoded(work for work in self._work.values() if work.bodies):
+                pace.rest(rows, time.monotonic() - began, _REST, stop)
 
     def step(self) -> int | None:
         """One slice; answers how many rows it had, None when there was nothing to do."""
@@ -276,7 +275,7 @@ class Apply:
         return part
 
     @staticmethod
-    def _any_decoded(ready: list[_LaneWork]) -> bool:
+    def _any_decoded(ready: Iterable[_LaneWork]) -> bool:
         return any(work.bodies[0].rows is not None or work.bodies[0].future.done() for work in ready)
 
     def _turn(self, work: _LaneWork, room: int, part: _Slice, *, wait: bool) -> bool:

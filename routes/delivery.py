@@ -83,8 +83,8 @@ class Reader:
                 before, began = self.ledger.head, time.monotonic()
                 if not self._round():
                     self._bell.wait(self._pause())
-                else:
-                    pace.rest(self.ledger.head - before, _READ, time.monotonic() - began, _REST, stop)
+                elif (read := self.ledger.head - before) < _READ:
+                    pace.rest(read, time.monotonic() - began, _REST, stop)
             if self._error is not None:
                 raise self._error
         except BaseException as error:

@@ -13,7 +13,7 @@ MANY = 12  # that wait at the same time: more is on its way
 _EACH = 16  # records after which the rest is as long as the work was
 
 
-def rest(records: int, full: int, seconds: float, limit: float, stop: threading.Event) -> None:
-    """Call after a batch of `records` that took so many `seconds`; one that was as large as it may be (`full`) is followed at once."""
-    if 0 < records < full:
+def rest(records: int, seconds: float, limit: float, stop: threading.Event) -> None:
+    """Call after a batch of `records` that took so many `seconds`, unless more is there already."""
+    if records:
         stop.wait(min(limit, seconds * records / _EACH))

@@ -18,6 +18,7 @@ from typing import Any
 from demo import boss, crm, feeds, people, portfolio
 from demo.evidence import Attempt, Outcome
 from demo.feeds import Push
+from tests import services
 
 HEADER = (
     "customerID,gender,SeniorCitizen,Partner,Dependents,tenure,PhoneService,MultipleLines,InternetService,OnlineSecurity,OnlineBackup,"
@@ -234,9 +235,14 @@ class Load:
         self._threads.append(threading.Thread(target=work, daemon=True))
         self._threads[-1].start()
 
-    def working(self) -> bool:
-        """Somebody still has something to send."""
-        return any(thread.is_alive() for thread in self._threads)
+    def answers(self, *statuses: int) -> int:
+        """How many answers of these statuses came."""
+        return sum(client.statuses[status] for client in self.clients for status in statuses)
+
+    def more(self, messages: int) -> None:
+        """Wait until so many more are acknowledged."""
+        enough = self.answers(202) + messages
+        services.wait_for(lambda: self.answers(202) >= enough, 60, f"load of {messages} messages more")
 
     def join(self, seconds: float = 60.0) -> None:
         """Wait until everybody has sent everything."""
@@ -244,7 +250,7 @@ class Load:
             thread.join(seconds)
             assert not thread.is_alive(), "a client did not come to its end"
 
-    def stop(self, seconds: float = 30.0) -> None:
+    def stop(self, seconds: float = 60.0) -> None:
         """Let everybody finish what is begun: what is unknown and has an id is sent until it is known. The hub must be up."""
         self.stop_now.set()
         self.join(seconds)

@@ -135,7 +135,7 @@ class World:
         """Start the hub; `ready` waits for it."""
         self.pid = int(self.zygote.ask("start", home=str(self.home), port=self.port, bug=bug, trap=trap, **settings))
 
-    def ready(self, seconds: float = 30.0) -> float:
+    def ready(self, seconds: float = 60.0) -> float:
         """Wait until the hub answers; the seconds that it took are kept in `starts`."""
         began = time.monotonic()
         while not self.answers():

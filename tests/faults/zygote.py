@@ -37,9 +37,7 @@ def start(home: str, port: int, bug: str = "", trap: str = "", **settings: int) 
         code = 0
     except BaseException:
         sys.excepthook(*sys.exc_info())
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
+    sys.exit(code)  # as the command ends: workers and semaphores are put away
 
 
 def reap(pid: int) -> int:
