@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from routes.delivery import Reader
 
 
-_UNWRITTEN = 1_000  # records that may be sent before that is written
-_UNWRITTEN_FOR = 0.05  # seconds
+_UNWRITTEN = 2_000  # records that may be sent before that is written
+_UNWRITTEN_FOR = 0.1  # seconds
 
 
 class Lane:

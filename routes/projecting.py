@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import concurrent.futures.process
+import os
 from collections.abc import Callable, Mapping
 
 from master.store import Store
@@ -15,6 +16,8 @@ from routes.projection import Block, Projector
 from routes.workers import Workers
 from schemas import errors
 
+_NICE = 5  # where processors are short, taking in goes before giving out: the log keeps what waits
+
 _Broken = (concurrent.futures.process.BrokenProcessPool, concurrent.futures.CancelledError)
 
 _outbounds: dict[str, Outbound] = {}
@@ -22,6 +25,7 @@ _projectors: list[Projector] = []
 
 
 def _start(open_store: Callable[[], Store], outbounds: dict[str, Outbound]) -> None:
+    os.nice(_NICE)
     _projectors.append(Projector(open_store().subscriptions))
     _outbounds.update(outbounds)
 
