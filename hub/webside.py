@@ -33,6 +33,7 @@ from schemas import errors
 from schemas.envelope import Message
 
 _GROUP = 0.004  # seconds between two groups of pushes while many wait for their answers
+_IDLE = 75  # seconds that a connection is kept for its next request: longer than clients keep theirs, who else meet a closed one
 _PATIENCE = 60.0  # seconds for an answer of the hub
 
 
@@ -145,7 +146,7 @@ class Side:
         store = relayed.store(own, lambda *args, **values: self._calls("store", *args, **values))
         front = Front(store, self._now, self._charge.home, self._charge.limits, self.line, self)
         quiet: dict[str, Any] = {"log_level": "warning", "access_log": False, "lifespan": "off", "proxy_headers": False, "http": _Protocol}
-        return uvicorn.Config(web.application(front, self._charge.token), timeout_graceful_shutdown=10, **quiet)
+        return uvicorn.Config(web.application(front, self._charge.token), timeout_graceful_shutdown=10, timeout_keep_alive=_IDLE, **quiet)
 
     def _now(self) -> Setup:
         return self._setup

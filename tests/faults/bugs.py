@@ -395,7 +395,7 @@ def two_leaders() -> None:
         second.fence = taken_over("apply")
         seconds.append(second)
         flow.apply = second
-        flow._thread("apply-second", lambda: second.run(flow._stop))
+        flow._jobs.start("apply-second", second.run)
 
     def carry_out(self: applying.Apply, part: Any) -> None:
         _counts["slices"] += 1
