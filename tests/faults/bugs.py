@@ -449,6 +449,8 @@ def two_readers() -> None:
             if _hub is not None and seqs and self.name not in taken:
                 taken.add(self.name)
                 patch(_hub.flow, "_lease", taken_over)
+                jobs = _hub.flow._jobs._jobs
+                jobs[f"first-{self.name}"] = jobs.pop(f"reader-{self.name}")  # it is drained as well
                 _hub.flow._read(self.name)
                 if taken == set(_hub.flow.setup.routes):
                     strike(two_readers)
