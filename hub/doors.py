@@ -29,6 +29,7 @@ log = structlog.get_logger("hub")
 
 _CHUNK = 1 << 18
 _STARTED = 60.0  # seconds for a start
+_AGAIN = 0.2  # seconds until it is started again
 _FREED = 2.0  # seconds for the web process of a killed hub to be gone
 
 
@@ -100,11 +101,11 @@ class _Life:
 
 
 class Doors:
-    """`prepare` begins while the hub still opens its store; `open` returns once the doors answer."""
+    """The web process begins while the hub still opens its store; `open` returns once the doors answer."""
 
     def __init__(self, site: Site, reload: Callable[[], None]) -> None:
         self._site, self._reload = site, reload
-        self._stopping = False
+        self._stopping = threading.Event()
         self._life = self._begin()
 
     def _begin(self) -> _Life:
@@ -127,8 +128,10 @@ class Doors:
     def open(self, flow: Flow) -> None:
         """Let it answer. Raises `Misconfigured` if it cannot."""
         self._attend(self._life, flow)
-        if not self._life.started.wait(_STARTED):
-            raise errors.Misconfigured("the web doors could not open")
+        until = time.monotonic() + _STARTED
+        while not self._life.started.wait(0.1):
+            if not self._life.process.is_alive() or time.monotonic() > until:
+                raise errors.Misconfigured("the web doors could not open", hint="The lines above say why")
         threading.Thread(target=self._keep, args=(flow,), name="doors", daemon=True).start()
 
     def _attend(self, life: _Life, flow: Flow) -> None:
@@ -138,15 +141,15 @@ class Doors:
 
     def _keep(self, flow: Flow) -> None:
         """Start it again when it has died."""
-        while True:
-            self._life.process.join()
-            if self._stopping:
-                return
+        self._life.process.join()
+        while not self._stopping.is_set():
             log.error("the web process has ended, it starts again", exitcode=self._life.process.exitcode)
             self._close(self._life)
+            if self._stopping.wait(_AGAIN):
+                return
             self._life = self._begin()
             self._attend(self._life, flow)
-            self._life.started.wait(_STARTED)
+            self._life.process.join()
 
     def reloaded(self) -> None:
         """The configuration was read again: the web process does so too."""
@@ -154,7 +157,7 @@ class Doors:
 
     def close(self) -> None:
         """Let it finish what it is at, then end it."""
-        self._stopping = True
+        self._stopping.set()
         self._life.outbox.put(0, ("drain", None))
         self._life.process.join(15)
         if self._life.process.is_alive():

@@ -132,6 +132,9 @@ class Side:
     """Everything of this process. Fills `routes.front.Work` by asking the hub."""
 
     def __init__(self, charge: Charge) -> None:
+        from monitor import web  # in this process only, and while the hub still opens its store
+
+        self._web = web
         self._charge = charge
         self._calls = Calls(charge.calls)
         self._setup = setup.load(charge.home)
@@ -140,13 +143,12 @@ class Side:
 
     def configuration(self) -> uvicorn.Config:
         """The application, once the store is there."""
-        from monitor import web
-
         own = SqliteStore(self._charge.store, read_only=True)
         store = relayed.store(own, lambda *args, **values: self._calls("store", *args, **values))
         front = Front(store, self._now, self._charge.home, self._charge.limits, self.line, self)
         quiet: dict[str, Any] = {"log_level": "warning", "access_log": False, "lifespan": "off", "proxy_headers": False, "http": _Protocol}
-        return uvicorn.Config(web.application(front, self._charge.token), timeout_graceful_shutdown=10, timeout_keep_alive=_IDLE, **quiet)
+        patience: dict[str, Any] = {"timeout_graceful_shutdown": 10, "timeout_keep_alive": _IDLE}
+        return uvicorn.Config(self._web.application(front, self._charge.token), **patience, **quiet)
 
     def _now(self) -> Setup:
         return self._setup
@@ -220,7 +222,7 @@ class Line(asyncio.Protocol):
         self._sent_at = 0.0
         self._thread = 0
         self.ready = asyncio.Event()
-        self.drained: Callable[[], None] = lambda: None
+        self.drained: Callable[[], None] = lambda: os._exit(0)  # nothing is served yet
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""

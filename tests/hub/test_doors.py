@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import multiprocessing
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from hub import doors
+from config.settings import Settings
+from hub import doors, run
 from routes import receive
 from schemas import errors
 from schemas.envelope import Message, Receipt
@@ -125,6 +128,16 @@ def test_a_killed_hub_leaves_neither_its_port_nor_its_home_taken(tmp_path: Path)
             text = one.stderr.read().decode()
         assert "cannot listen" not in text
         assert "HomeLocked" not in text
+
+
+def test_a_hub_that_cannot_open_its_store_leaves_no_web_process(tmp_path: Path) -> None:
+    """Nor does it wait for one."""
+    (tmp_path / "mastercopy.db").write_bytes(b"no database at all" * 100)
+    before, began = {child.pid for child in multiprocessing.active_children()}, time.monotonic()
+    with pytest.raises(sqlite3.DatabaseError), run.Hub(Settings(home=tmp_path, port=0)):
+        pass
+    assert time.monotonic() - began < 14
+    assert {child.pid for child in multiprocessing.active_children()} <= before
 
 
 def test_a_port_that_stays_taken_is_told() -> None:
