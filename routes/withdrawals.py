@@ -83,14 +83,14 @@ class Withdrawals:
                 if not isinstance(answer, Receipt):
                     raise answer if isinstance(answer, errors.MastercopyError) else errors.UnknownOutcome(str(answer))
         note = ending.note if ending.absent == "confirmed" else ""
-        self._store.endings.settle(ending.id, absent="withdrawn", note=note)
         self._store.alarms.clear("complete", _place(ending))
+        self._store.endings.settle(ending.id, absent="withdrawn", note=note)
         log.info("extract is complete", feed=_place(ending), file=ending.file.name, withdrawn=verdict.absent)
 
     def _block(self, ending: Ending, verdict: Verdict) -> None:
-        self._store.endings.settle(ending.id, absent="blocked", note=verdict.reason)
         hint = f"Nothing was withdrawn; `mastercopy withdraw {_place(ending)}` looks at it and confirms it"
         self._store.alarms.raise_("complete", _place(ending), f"{ending.file.name}: {verdict.reason}. {hint}", receive.now())
+        self._store.endings.settle(ending.id, absent="blocked", note=verdict.reason)
         log.warning("extract withdraws nothing", feed=_place(ending), file=ending.file.name, reason=verdict.reason)
 
     def _messages(self, ending: Ending, verdict: Verdict) -> Iterator[Message]:
