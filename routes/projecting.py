@@ -50,13 +50,14 @@ class ProjectPool:
     """Workers with one revision of the subscriptions; a reload makes a new pool. `open_store` opens the store for reading, in a worker."""
 
     def __init__(self, open_store: Callable[[], Store], outbounds: Mapping[str, Outbound], own: Projector, workers: int) -> None:
-        self._own = own
-        self._workers = Workers(workers, _start, open_store, dict(outbounds))
-        self._lone = Workers(1, _start, open_store, dict(outbounds))  # works on one thing at a time: none is blamed for what another did
+        self._own, self._outbounds = own, dict(outbounds)
+        self._workers = Workers(workers, _start, open_store, self._outbounds)
+        self._lone = Workers(1, _start, open_store, self._outbounds)  # works on one thing at a time: none is blamed for what another did
 
     def warm(self) -> None:
-        """Start the workers before the first block is asked for."""
-        self._workers.submit(_begun)
+        """Start the workers before the first block is asked for, if there is anybody to ask."""
+        if self._outbounds:
+            self._workers.submit(_begun)
 
     def submit(self, name: str, after: int, limit: int) -> concurrent.futures.Future[Block]:
         """Begin with a block; take it with `result`."""
