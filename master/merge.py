@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
-from master import references, survivorship
+from master import ids, references, survivorship
 from master.records import Effects, Golden, Known, NewChange, Row, SourceId, SourceRecord, Tally
 from schemas.envelope import Candidate, ChangeOp
 
@@ -23,8 +23,7 @@ class Rules:
     refs: references.Paths
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """The record that causes what happens."""
 
     source: str
@@ -35,7 +34,7 @@ class Origin:
 class Merge:
     """Works one slice through, record by record, in the order of arrival. `known` is kept up to date on the way."""
 
-    def __init__(self, known: Known, rules: Rules, new_id: Callable[[], str]) -> None:
+    def __init__(self, known: Known, rules: Rules, new_id: Callable[[], bytes]) -> None:
         self.known = known
         self.rules = rules
         self.new_id = new_id
@@ -53,7 +52,8 @@ class Merge:
             outcome = DEAD
         else:
             before = len(self.effects.changes)
-            outcome = _strongest([self._candidate(candidate, row) for candidate in row.candidates])
+            outcomes = [self._candidate(candidate, row) for candidate in row.candidates]
+            outcome = outcomes[0] if len(outcomes) == 1 else _strongest(outcomes)
             if len(self.effects.changes) > before:
                 outcome = APPLIED  # unchanged in itself, it gave another its golden id
         tally = self.effects.tallies.get(row.message)
@@ -88,7 +88,7 @@ class Merge:
         )  # fmt: skip
         if new.op == "delete":
             return self._withdraw(record, origin)
-        return self._take_in(record, new.state, origin)
+        return self._take_in(record, new, origin)
 
     def _absent(self, new: Candidate, old: SourceRecord | None, row: Row) -> str:
         """A full extract does not hold the key: withdrawn, unless its source has spoken of it since."""
@@ -133,16 +133,16 @@ class Merge:
         golden = self.known.goldens[record.golden]
         return self._recompute(golden, origin) if golden.live else UNCHANGED
 
-    def _take_in(self, record: SourceRecord, state: bytes, origin: Origin) -> str:
+    def _take_in(self, record: SourceRecord, new: Candidate, origin: Origin) -> str:
         new_here = not record.golden
         golden = self._identify(record)
         if golden.version == 0 or (golden.members == 1 and not new_here):
             self._keep(record)
-            outcome = self._changed(golden, state, origin)
+            outcome = self._changed(golden, new.state, new.refs, origin)
         else:
             if new_here:
                 self._join(golden)
-            record.state = state
+            record.state = new.state
             self._keep(record)
             outcome = self._recompute(golden, origin)
         if new_here:
@@ -182,11 +182,11 @@ class Merge:
         if not voices:
             return self._version(golden, "delete", None, golden.body or b"{}", origin)
         state = survivorship.survive(golden.entity, voices, self.rules.ranks)
-        return self._changed(golden, orjson.dumps(state, option=orjson.OPT_SORT_KEYS), origin)
+        return self._changed(golden, orjson.dumps(state, option=orjson.OPT_SORT_KEYS), None, origin)
 
-    def _changed(self, golden: Golden, own: bytes, origin: Origin) -> str:
-        """A new version if the state, with its references resolved, differs from the newest."""
-        body = self._resolved(golden, own)
+    def _changed(self, golden: Golden, own: bytes, refs: Sequence[SourceId] | None, origin: Origin) -> str:
+        """A new version if the state, with its references resolved, differs from the newest. `refs`: what it points to, if known."""
+        body = self._resolved(golden, own, refs)
         if not golden.live:
             return self._version(golden, "create", None, body, origin)
         if golden.body == body:
@@ -194,19 +194,25 @@ class Merge:
         changed = difference(orjson.loads(golden.body or b"{}"), orjson.loads(body))
         return self._version(golden, "update", changed, body, origin) if changed else UNCHANGED
 
-    def _resolved(self, golden: Golden, own: bytes) -> bytes:
+    def _resolved(self, golden: Golden, own: bytes, refs: Sequence[SourceId] | None) -> bytes:
         paths = self.rules.refs[golden.entity]
         if not paths:
             return own
+        if refs is not None and b'"id"' not in own and not any(map(self._golden_id, refs)):
+            self._dangle(golden, refs)
+            return own  # without being read: nothing in it is to be changed
         state = orjson.loads(own)
-        for wanted in references.resolve(paths, state, self._golden_id):
+        self._dangle(golden, references.resolve(paths, state, self._golden_id))
+        return orjson.dumps(state, option=orjson.OPT_SORT_KEYS)
+
+    def _dangle(self, golden: Golden, missing: Iterable[SourceId]) -> None:
+        for wanted in missing:
             self.effects.dangling.add((wanted, golden.n))
             self.known.waiting.setdefault(wanted, set()).add(golden.n)
-        return orjson.dumps(state, option=orjson.OPT_SORT_KEYS)
 
     def _golden_id(self, wanted: SourceId) -> str | None:
         record = self.known.sources.get(wanted)
-        return self.known.goldens[record.golden].id if record is not None and record.golden else None
+        return ids.unpack(self.known.goldens[record.golden].id) if record is not None and record.golden else None
 
     def _version(self, golden: Golden, op: ChangeOp, changed: dict[str, list[Any]] | None, body: bytes, origin: Origin) -> str:
         golden.version += 1
@@ -229,7 +235,7 @@ class Merge:
             self.effects.dangling.discard((source_id, number))
             golden = self.known.goldens[number]
             if golden.live and golden.body is not None:
-                self._changed(golden, golden.body, origin)
+                self._changed(golden, golden.body, None, origin)
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list[Any]]:

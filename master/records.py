@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.envelope import Candidate, ChangeOp, Failure
 
@@ -33,10 +33,10 @@ class SourceRecord:
 
 @dataclass(slots=True)
 class Golden:
-    """A golden record: `n` is its number in the store, `id` its public UUID, `body` its newest state as JSON, when loaded."""
+    """A golden record: `n` is its number in the store, `id` its UUID in 16 bytes, `body` its newest state as JSON, when loaded."""
 
     n: int
-    id: str
+    id: bytes
     entity: str
     version: int
     seq: int
@@ -60,8 +60,7 @@ class NewChange:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One record of a message, decoded: its candidates, or why there are none. `order` is its place of arrival.
 
     `records` is 1, except where a failure stands for several records at once: those of a body that cannot be read as a whole.

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -88,7 +88,7 @@ class _Slice:
         reason = errors.PoisonRecord(why, hint="Report it; the record stays here until it can be replayed")
         payload = row.candidates[0].state if row.candidates else b""
         failure = Failure("apply", reason.code, f"record {row.number + 1}", str(reason), payload)
-        return _Slice([replace(row, candidates=(), failure=failure)], self.marks, self.revisions, self.lanes)
+        return _Slice([row._replace(candidates=(), failure=failure)], self.marks, self.revisions, self.lanes)
 
 
 class Apply:
@@ -210,7 +210,7 @@ class Apply:
             raise errors.FenceLost("this process never led")
         rules, at = self._rules(), self._clock()
         known = loading.load(self._store.leader.reads(), part.rows, rules)
-        effects = Merge(known, rules, lambda: ids.uuid7(at)).run(part.rows)
+        effects = Merge(known, rules, ids.series(at)).run(part.rows)
         self._store.leader.write(self.fence, effects, part.marks, part.revisions, at)
 
     def _measure(self, rows: int, seconds: float) -> None:

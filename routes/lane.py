@@ -76,7 +76,7 @@ class Lane:
         return self._reader.state == "active" and not self._reader.waiting_for_endpoint()
 
     def _send(self) -> bool:
-        if not self._queue or not self._may_send() or time.monotonic() - self._sent_at < self._reader.route.every:
+        if not self._queue or not self._may_send() or self._gathers():
             return False
         self._parking.refresh()
         step, began = Step(), time.monotonic()
@@ -90,6 +90,11 @@ class Lane:
                 break
         self._write(step)
         return True
+
+    def _gathers(self) -> bool:
+        """It is not yet time for the next file, and no full one waits."""
+        route = self._reader.route
+        return len(self._queue) < route.batch and time.monotonic() - self._sent_at < route.every
 
     def _goes_on(self, step: Step, began: float) -> bool:
         """One more batch, before what was sent is written: several share a commit, as long as a crash would repeat little."""

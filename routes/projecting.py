@@ -16,7 +16,7 @@ from routes.projection import Block, Projector
 from routes.workers import Workers
 from schemas import errors
 
-_NICE = 5  # where processors are short, taking in goes before giving out: the log keeps what waits
+_NICE = 15  # where processors are short, taking in goes before giving out: the log keeps what waits
 
 _Broken = (concurrent.futures.process.BrokenProcessPool, concurrent.futures.CancelledError)
 

@@ -127,6 +127,26 @@ class Delimited:
 
         return parse
 
+    def column(self, header: bytes | None, name: str) -> linewise.Column | None:
+        """See `linewise.Grammar`."""
+        layout = self.layouts.default if header is None else self._headed(header)
+        if not self.dialect.plain or layout is None or layout.checked or name not in layout.names:
+            return None
+        at, width, delimiter = layout.names.index(name), len(layout.names), self.dialect.delimiter
+
+        def cells(records: Sequence[bytes]) -> list[str] | None:
+            body = b"\n".join(records)
+            try:
+                text = self.encoding.decode(body)
+            except errors.Undecodable:
+                return None
+            rows = [line.split(delimiter) for line in text.split("\n")]
+            if b"\0" in body or any(len(row) != width for row in rows):
+                return None
+            return [row[at] for row in rows] if at + 1 < width else [self.dialect.ended(row[at]) for row in rows]
+
+        return cells
+
     def _headed(self, header: bytes) -> columns.Layout:
         """The layout in the header's order."""
         place = errors.Place(path="header line")

@@ -85,6 +85,9 @@ class Fixed:
             return lambda raw: layout.record(self._cells(raw, layout))
         return self._typed
 
+    def column(self, _header: bytes | None, _name: str, /) -> None:
+        """See `linewise.Grammar`: a record's bytes say what its cells are."""
+
     def _typed(self, raw: bytes) -> dict[str, Any]:
         layout = self.layouts.of(self._code(raw)) or self._first()
         return layout.record(self._cells(raw, layout))

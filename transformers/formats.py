@@ -160,6 +160,14 @@ def summed(column: str, rows: Iterator[Row | Bad]) -> Totals:
     return Totals(count, total if column else None, {}, {})
 
 
+def added(cells: Sequence[str]) -> Decimal:
+    """The sum of cells that are numbers."""
+    digits = "".join(cells)
+    if digits.isascii() and digits.isdigit():
+        return Decimal(sum(int(cell) for cell in cells if cell))
+    return sum(map(amount, cells), Decimal(0))
+
+
 def amount(value: object) -> Decimal:
     """A cell as a number for sums: 0 where it is none."""
     try:

@@ -218,6 +218,9 @@ class Lines:
         """See `linewise.Grammar`. Lines go through no other check, so each is read strictly."""
         return _record
 
+    def column(self, _header: bytes | None, _name: str, /) -> None:
+        """See `linewise.Grammar`: each line is a document."""
+
     def frame(self, _raw: bytes, /) -> dict[str, str]:
         """See `linewise.Grammar`."""
         return {}

@@ -15,7 +15,10 @@ from transformers import columns, encodings, formats
 LONGEST = 1 << 20  # bytes in one record; what is longer is no text file
 _BLOCK = 1 << 18
 
+_MANY = 2_000  # records that are added up in one go
+
 Parse = Callable[[bytes], dict[str, Any]]
+Column = Callable[[Sequence[bytes]], list[str] | None]  # None: something is wrong with one of the records
 
 
 class Grammar(Protocol):
@@ -60,6 +63,9 @@ class Grammar(Protocol):
 
     def parser(self, header: bytes | None, /) -> Parse:
         """How to read the records of a body with this header line. Raises `Undecodable` for a wrong header."""
+
+    def column(self, header: bytes | None, name: str, /) -> Column | None:
+        """How to read one column of many records at once; None where each must be read for itself."""
 
     def frame(self, raw: bytes, /) -> dict[str, str]:
         """A head or trailer line, by column."""
@@ -152,18 +158,34 @@ class Linewise:
     def totals(self, stream: BinaryIO, column: str = "") -> formats.Totals:
         """See `Format.totals`."""
         header, records = self._start(self._all(stream))
+        if not self.grammar.typed:
+            return self._added(header, (raw for _, raw in records), column)
         parse = self.grammar.parser(header)
         rows, total = 0, Decimal(0)
         head: dict[str, str] = {}
         trailer: dict[str, str] = {}
         for _, raw in records:
-            role = self.grammar.role(raw) if self.grammar.typed else "detail"
+            role = self.grammar.role(raw)
             if role == "detail":
                 rows += 1
                 total += _cell(parse, raw, column) if column else 0
             else:
                 (head if role == "head" else trailer).update(self.grammar.frame(raw))
         return formats.Totals(rows, total if column else None, head, trailer)
+
+    def _added(self, header: bytes | None, records: Iterator[bytes], column: str) -> formats.Totals:
+        """Totals where every line is a detail."""
+        parse = self.grammar.parser(header)
+        together = self.grammar.column(header, column) if column else None
+        rows, total = 0, Decimal(0)
+        while many := list(itertools.islice(records, _MANY)):
+            rows += len(many)
+            cells = together(many) if together else None
+            if cells is not None:
+                total += formats.added(cells)
+            elif column:
+                total += sum(_cell(parse, raw, column) for raw in many)
+        return formats.Totals(rows, total if column else None, {}, {})
 
     def _open(self, body: bytes) -> tuple[bytes | None, Iterator[tuple[int, bytes]]]:
         header, records = self._start(self._all(io.BytesIO(body)))

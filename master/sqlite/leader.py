@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 
-from master import ids
 from master.records import Effects, Golden, SourceId, SourceRecord, Tally
 from master.sqlite import bulk, leases, letters, packing
 from master.sqlite.database import Database
@@ -57,6 +57,8 @@ ON CONFLICT (message) DO UPDATE SET applied = applied + excluded.applied, unchan
 MOVE_LANE = """
 UPDATE lane SET mark = ?, mark_row = ?, applied = applied + ?, unchanged = unchanged + ?, stale = stale + ?, dead = dead + ? WHERE id = ?
 """
+_REST = operator.attrgetter("golden", "sequence", "sequenced", "op", "digest", "match_key", "message", "row", "state", "seen")
+_GOLDEN = operator.attrgetter("n", "id", "entity", "version", "seq", "members", "live")
 
 
 class Leader:
@@ -217,15 +219,12 @@ def _source(row: Sequence[object]) -> SourceRecord:
 
 def _golden(row: Sequence[object], start: int) -> Golden:
     n, public, entity, version, seq, members, live = row[start : start + 7]
-    return Golden(n, ids.unpack(public), entity, version, seq, members, bool(live))  # type: ignore[arg-type]
+    return Golden(n, public, entity, version, seq, members, bool(live))  # type: ignore[arg-type]
 
 
 def _source_row(record: SourceRecord) -> tuple[object, ...]:
-    return (
-        *record.id, record.golden, record.sequence, record.sequenced, record.op, record.digest, record.match_key,
-        record.message, record.row, record.state, record.seen,
-    )  # fmt: skip
+    return record.id + _REST(record)
 
 
 def _golden_row(golden: Golden) -> tuple[object, ...]:
-    return (golden.n, ids.pack(golden.id), golden.entity, golden.version, golden.seq, golden.members, golden.live)
+    return _GOLDEN(golden)

@@ -88,7 +88,7 @@ class Desk:
     def _slice(self, rows: Sequence[Row]) -> Effects:
         self.at += 1
         known = loading.load(self.store.leader.reads(), rows, self.rules)
-        effects = Merge(known, self.rules, lambda: ids.uuid7(1, lambda _: next(self._count))).run(rows)
+        effects = Merge(known, self.rules, lambda: ids.uuid7(1, next(self._count))).run(rows)
         stored = self.store.inbox.get(rows[-1].message) if rows else None
         lanes = {lane.feed: lane.id for lane in self.store.inbox.lanes()}
         marks = {lanes[stored.message.feed]: (stored.id, 0)} if stored and stored.message.feed in lanes else {}
