@@ -111,4 +111,4 @@ def _settle_down() -> None:
     sys.setswitchinterval(_SWITCH)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(100_000, 20, 50)

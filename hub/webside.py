@@ -76,7 +76,7 @@ async def _serve(charge: Charge) -> None:
     side.line.drained = lambda: setattr(server, "should_exit", True)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(100_000, 20, 50)
     await server.serve(sockets=[charge.doors])
 
 

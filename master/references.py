@@ -13,6 +13,10 @@ Paths = Mapping[str, Sequence[tuple[str, str]]]  # entity -> (path like "account
 def find(paths: Sequence[tuple[str, str]], state: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every reference in the state with the entity that it points to."""
     for path, target in paths:
+        here = state.get(path)
+        if isinstance(here, dict):  # most paths are one name
+            yield target, here
+            continue
         for reference in _walk(state, path.split(".")):
             yield target, reference
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from routes.outbound import Outbound, Outgoing
-from routes.projecting import ProjectPool
+from routes.projecting import Packed, ProjectPool
 from routes.projection import Block, Projector
 
 _FEW = 24  # changes; fewer are projected at once, since a hand-over takes longer
@@ -27,7 +27,7 @@ class _Begun:
     after: int
     limit: int
     outbound: Outbound
-    future: concurrent.futures.Future[Block]
+    future: concurrent.futures.Future[Packed]
 
 
 class Ahead:

@@ -25,7 +25,7 @@ log = structlog.get_logger("apply")
 ROWS_PER_MESSAGE = 1 << 21  # an order value is message * this + row
 _SMALL_AHEAD = 512  # messages of a lane that are read at once, if they are small
 _LARGE_AHEAD = 4  # chunks of a lane that are decoded while the leader merges
-_LIVE_SLICE = 0.080  # seconds for one slice while live appends come in; the writer is held for about a third of it
+_LIVE_SLICE = 0.120  # seconds for one slice while live appends come in; the writer is held for about a third of it
 _SLICE = 0.200
 _ENDS = 2  # ends of the process with the record alone at work: one may be a kill that has nothing to do with it
 _PARTS = 8  # a slice in which the process ended is tried again in so many parts
@@ -112,6 +112,7 @@ class Apply:
         self._rate = 20_000.0  # rows a second, measured
         self._changed = False
         self._left: Attempted | None = None  # what the process before this one left behind
+        self.pressed = False  # more waits than a slice holds
         self.fence: Fence | None = None
 
     def ring(self) -> None:
@@ -136,7 +137,9 @@ class Apply:
             self._changed = False
             self.forget()
         self._read_ahead()
-        part = self._slice()
+        room = self._room()
+        part = self._slice(room)
+        self.pressed = len(part.rows) >= room
         if not part.marks:
             return None
         started = time.perf_counter()
@@ -260,10 +263,9 @@ class Apply:
         bodies[0].at = skip
         return bodies
 
-    def _slice(self) -> _Slice:
-        """Rows for one transaction, lane by lane in turn; and how far each lane gets by it."""
+    def _slice(self, room: int) -> _Slice:
+        """At most `room` rows for one transaction, lane by lane in turn; and how far each lane gets by it."""
         part = _Slice()
-        room = self._room()
         ready = [work for work in self._work.values() if work.bodies]
         turn = max(1, min(_TURN, room // max(1, len(ready))))  # however short the slice, every lane has its share of it
         patient = not self._any_decoded(ready)

@@ -31,12 +31,13 @@ _REFUSED, _OF = 20, 100  # more refusals than this among the last deliveries pau
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a reader works with; clock in microseconds since 1970, `random` between 0 and 1."""
+    """What a reader works with; clock in microseconds since 1970, `random` between 0 and 1, `pressed` tells that apply cannot keep up."""
 
     store: Store
     projecting: Projecting
     clock: Callable[[], int]
     random: Callable[[], float]
+    pressed: Callable[[], bool] = lambda: False
 
 
 class Reader:
@@ -83,6 +84,8 @@ class Reader:
                 before, began = self.ledger.head, time.monotonic()
                 if not self._round():
                     self._bell.wait(self._pause())
+                elif self.tools.pressed():
+                    pace.stand_back(time.monotonic() - began, stop)
                 elif (read := self.ledger.head - before) < _READ:
                     pace.rest(read, time.monotonic() - began, _REST, stop)
             if self._error is not None:

@@ -144,12 +144,15 @@ class Flow:
             for name in ["apply", *(f"reader:{reader}" for reader in list(self.readers))]:
                 self.store.leases.take(name, self._holder, now, now + int(_LEASE * 1_000_000))
 
+    def _pressed(self) -> bool:
+        return self.apply.pressed
+
     def _read(self, name: str) -> None:
         outbound = self.setup.outbound(name)
         system, sink = outbound.route.to.split("/", 1)
         sinks = [protocols.sink(self.setup.systems[system], sink, outbound.format) for _ in range(outbound.route.concurrency)]
         fence = self._lease(f"reader:{name}")
-        tools = Tools(self.store, Projecting(self._projector, lambda: self._project_pool), receive.now, random.random)
+        tools = Tools(self.store, Projecting(self._projector, lambda: self._project_pool), receive.now, random.random, self._pressed)
 
         def work(stop: threading.Event) -> None:
             reader = self.readers[name] = Reader(self.setup.outbound(name), sinks, fence, self._revision(outbound), tools)

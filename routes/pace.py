@@ -10,6 +10,8 @@ from __future__ import annotations
 import threading
 
 MANY = 12  # that wait at the same time: more is on its way
+_SHARES = 8  # parts of the time that are left to what matters more
+_ASIDE = 0.5  # seconds, at most
 _EACH = 16  # records after which the rest is as long as the work was
 
 
@@ -17,3 +19,8 @@ def rest(records: int, seconds: float, limit: float, stop: threading.Event) -> N
     """Call after a batch of `records` that took so many `seconds`, unless more is there already."""
     if records:
         stop.wait(min(limit, seconds * records / _EACH))
+
+
+def stand_back(seconds: float, stop: threading.Event) -> None:
+    """Call after work that took so many `seconds`, while something that matters more is behind: it gets most of the time."""
+    stop.wait(min(_ASIDE, seconds * _SHARES))

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import concurrent.futures
 import concurrent.futures.process
+import marshal
 import os
 from collections.abc import Callable, Mapping
 
+from adapters.contract import Item
 from master.store import Store
 from routes.outbound import Outbound, Outgoing, item
 from routes.projection import Block, Projector
@@ -17,6 +19,8 @@ from routes.workers import Workers
 from schemas import errors
 
 _NICE = 15  # where processors are short, taking in goes before giving out: the log keeps what waits
+
+Packed = tuple[int, list[Outgoing] | bytes]  # a `Block`, its changes as plain values: half of what pickling them costs, on both sides
 
 _Broken = (concurrent.futures.process.BrokenProcessPool, concurrent.futures.CancelledError)
 
@@ -34,8 +38,20 @@ def _begun() -> None:
     """A worker that answers has compiled everything."""
 
 
-def _block(name: str, after: int, limit: int) -> Block:
-    return _projectors[-1].block(_outbounds[name], after, limit)
+def _block(name: str, after: int, limit: int) -> Packed:
+    block = _projectors[-1].block(_outbounds[name], after, limit)
+    try:
+        return block.head, marshal.dumps([(tuple(one.item), *one[1:]) for one in block.matched])
+    except ValueError:  # a failure, or a part of a type of its own
+        return block
+
+
+def _unpacked(packed: Packed) -> Block:
+    head, matched = packed
+    if isinstance(matched, list):
+        return Block(head, matched)
+    found = marshal.loads(matched)  # noqa: S302 - from a worker of our own
+    return Block(head, [Outgoing(Item._make(named), golden, parts, failure, echo) for named, golden, parts, failure, echo in found])
 
 
 def _key(name: str, golden: int, first: int, last: int) -> list[Outgoing]:
@@ -59,20 +75,20 @@ class ProjectPool:
         if self._outbounds:
             self._workers.submit(_begun)
 
-    def submit(self, name: str, after: int, limit: int) -> concurrent.futures.Future[Block]:
+    def submit(self, name: str, after: int, limit: int) -> concurrent.futures.Future[Packed]:
         """Begin with a block; take it with `result`."""
         return self._workers.submit(_block, name, after, limit)
 
-    def result(self, outbound: Outbound, after: int, limit: int, future: concurrent.futures.Future[Block]) -> Block:
+    def result(self, outbound: Outbound, after: int, limit: int, future: concurrent.futures.Future[Packed]) -> Block:
         """The block; if its worker died, tried again without neighbours, and then half by half until the poison is found."""
         try:
-            return future.result()
+            return _unpacked(future.result())
         except _Broken:
             return self._search(outbound, after, limit)
 
     def _search(self, outbound: Outbound, after: int, limit: int) -> Block:
         try:
-            return self._lone.submit(_block, outbound.route.name, after, limit).result()  # type: ignore[no-any-return]
+            return _unpacked(self._lone.submit(_block, outbound.route.name, after, limit).result())
         except _Broken:
             if limit == 1:
                 golden, change = self._own.at(after + 1)

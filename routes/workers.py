@@ -49,7 +49,7 @@ def _begin(start: Callable[..., None], args: tuple[Any, ...]) -> None:
     threading.Thread(target=end_with_the_hub, daemon=True).start()
     start(*args)
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(100_000, 20, 50)
 
 
 def end_with_the_hub() -> None:

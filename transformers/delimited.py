@@ -127,25 +127,23 @@ class Delimited:
 
         return parse
 
-    def column(self, header: bytes | None, name: str) -> linewise.Column | None:
+    def together(self, header: bytes | None) -> linewise.Together | None:
         """See `linewise.Grammar`."""
         layout = self.layouts.default if header is None else self._headed(header)
-        if not self.dialect.plain or layout is None or layout.checked or name not in layout.names:
+        if not self.dialect.plain or self.layouts.types is not None or layout is None:
             return None
-        at, width, delimiter = layout.names.index(name), len(layout.names), self.dialect.delimiter
+        decode, record, delimiter = self.encoding.decode, layout.record, self.dialect.delimiter
 
-        def cells(records: Sequence[bytes]) -> list[str] | None:
+        def parse(records: Sequence[bytes]) -> list[dict[str, Any]] | None:
             body = b"\n".join(records)
+            if b"\0" in body:
+                return None
             try:
-                text = self.encoding.decode(body)
-            except errors.Undecodable:
+                return [record(line.removesuffix("\r").split(delimiter)) for line in decode(body).split("\n")]
+            except errors.Reject:
                 return None
-            rows = [line.split(delimiter) for line in text.split("\n")]
-            if b"\0" in body or any(len(row) != width for row in rows):
-                return None
-            return [row[at] for row in rows] if at + 1 < width else [self.dialect.ended(row[at]) for row in rows]
 
-        return cells
+        return parse
 
     def _headed(self, header: bytes) -> columns.Layout:
         """The layout in the header's order."""

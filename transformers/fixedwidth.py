@@ -85,7 +85,7 @@ class Fixed:
             return lambda raw: layout.record(self._cells(raw, layout))
         return self._typed
 
-    def column(self, _header: bytes | None, _name: str, /) -> None:
+    def together(self, _header: bytes | None, /) -> None:
         """See `linewise.Grammar`: a record's bytes say what its cells are."""
 
     def _typed(self, raw: bytes) -> dict[str, Any]:

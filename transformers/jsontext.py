@@ -218,7 +218,7 @@ class Lines:
         """See `linewise.Grammar`. Lines go through no other check, so each is read strictly."""
         return _record
 
-    def column(self, _header: bytes | None, _name: str, /) -> None:
+    def together(self, _header: bytes | None, /) -> None:
         """See `linewise.Grammar`: each line is a document."""
 
     def frame(self, _raw: bytes, /) -> dict[str, str]:

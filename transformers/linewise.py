@@ -15,10 +15,10 @@ from transformers import columns, encodings, formats
 LONGEST = 1 << 20  # bytes in one record; what is longer is no text file
 _BLOCK = 1 << 18
 
-_MANY = 2_000  # records that are added up in one go
+_MANY = 500  # records that are read in one go
 
 Parse = Callable[[bytes], dict[str, Any]]
-Column = Callable[[Sequence[bytes]], list[str] | None]  # None: something is wrong with one of the records
+Together = Callable[[Sequence[bytes]], list[dict[str, Any]] | None]  # None: something is wrong with one of them
 
 
 class Grammar(Protocol):
@@ -64,8 +64,8 @@ class Grammar(Protocol):
     def parser(self, header: bytes | None, /) -> Parse:
         """How to read the records of a body with this header line. Raises `Undecodable` for a wrong header."""
 
-    def column(self, header: bytes | None, name: str, /) -> Column | None:
-        """How to read one column of many records at once; None where each must be read for itself."""
+    def together(self, header: bytes | None, /) -> Together | None:
+        """How to read many records at once, as `parser` would one by one; None where each must be read for itself."""
 
     def frame(self, raw: bytes, /) -> dict[str, str]:
         """A head or trailer line, by column."""
@@ -94,20 +94,23 @@ class Linewise:
         """See `Format.read`."""
         try:
             header, records = self._open(body)
-            parse = self.grammar.parser(header)
+            parse, together = self.grammar.parser(header), self.grammar.together(header)
         except errors.Reject as error:
             yield formats.bad(0, error, "", body)
             return
         unit = self.grammar.unit
         number = -1
+        numbered = enumerate(records)
         try:
-            for number, (line, raw) in enumerate(records):
-                try:
-                    row = formats.Row(number, f"{unit} {line}", parse(raw))
-                except errors.Reject as error:
-                    yield formats.bad(number, error, f"{unit} {line}", self._body(header, [raw]))
-                else:
-                    yield row
+            while many := list(itertools.islice(numbered, _MANY)):
+                found = together([raw for _, (_, raw) in many]) if together else None
+                for at, (number, (line, raw)) in enumerate(many):
+                    try:
+                        row = formats.Row(number, f"{unit} {line}", parse(raw) if found is None else found[at])
+                    except errors.Reject as error:
+                        yield formats.bad(number, error, f"{unit} {line}", self._body(header, [raw]))
+                    else:
+                        yield row
         except errors.Reject as error:
             yield formats.bad(number + 1, error, "", body)
 
@@ -176,13 +179,13 @@ class Linewise:
     def _added(self, header: bytes | None, records: Iterator[bytes], column: str) -> formats.Totals:
         """Totals where every line is a detail."""
         parse = self.grammar.parser(header)
-        together = self.grammar.column(header, column) if column else None
+        together = self.grammar.together(header) if column else None
         rows, total = 0, Decimal(0)
         while many := list(itertools.islice(records, _MANY)):
             rows += len(many)
-            cells = together(many) if together else None
-            if cells is not None:
-                total += formats.added(cells)
+            found = together(many) if together else None
+            if found is not None:
+                total += formats.added([record.get(column, "") for record in found])
             elif column:
                 total += sum(_cell(parse, raw, column) for raw in many)
         return formats.Totals(rows, total if column else None, {}, {})
