@@ -128,7 +128,7 @@ class Apply:
             rows = self.step()
             if rows is None:
                 self._bell.wait(0.5)  # the bell may be lost: look anyway
-            elif not self._any_decoded(work for work in self._work.values() if work.bodies):
+            elif not self._busy([work.bodies[0] for work in self._work.values() if work.bodies]):
                 pace.rest(rows, time.monotonic() - began, _REST, stop)
 
     def step(self) -> int | None:
@@ -268,7 +268,7 @@ class Apply:
         part = _Slice()
         ready = [work for work in self._work.values() if work.bodies]
         turn = max(1, min(_TURN, room // max(1, len(ready))))  # however short the slice, every lane has its share of it
-        patient = not self._any_decoded(ready)
+        patient = not any(map(_decoded, (work.bodies[0] for work in ready)))
         while ready and len(part.rows) < room:
             for work in list(ready):
                 taken = self._turn(work, min(turn, room - len(part.rows)), part, wait=patient and not part.rows)
@@ -277,8 +277,9 @@ class Apply:
         return part
 
     @staticmethod
-    def _any_decoded(ready: Iterable[_LaneWork]) -> bool:
-        return any(work.bodies[0].rows is not None or work.bodies[0].future.done() for work in ready)
+    def _busy(first: Iterable[_Body]) -> bool:
+        """Something is ready, or large enough to be worth waiting for."""
+        return any(_decoded(body) or len(body.stored.message.body) >= pool.LARGE for body in first)
 
     def _turn(self, work: _LaneWork, room: int, part: _Slice, *, wait: bool) -> bool:
         """The next rows of a lane; False if its next body is still being decoded and should not be waited for."""
@@ -311,6 +312,10 @@ class Apply:
         start = body.stored.id * ROWS_PER_MESSAGE if message.order is None else message.order
         for one in decoded:
             yield Row(body.stored.id, one.number, start + one.number, one.candidates, one.failure)
+
+
+def _decoded(body: _Body) -> bool:
+    return body.rows is not None or body.future.done()
 
 
 def _whole(stored: Stored, decoded: Sequence[Decoded], done: int) -> Row:

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from functools import cache
 
-_SIZES = (64, 8, 1)  # rows in a statement: few sizes, so that each stays prepared
+_SIZES = (256, 32, 4, 1)  # rows in a statement: few sizes, so that each stays prepared
 
 
 def insert(writer: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]]) -> None:

@@ -120,10 +120,11 @@ class Reads:
 
     def waiting(self, wanted: Iterable[SourceId]) -> list[tuple[SourceId, Golden]]:
         """Who points to these ids without having found them."""
-        if self._reader.execute("SELECT 1 FROM dangling LIMIT 1").fetchone() is None:
-            return []
         found: list[tuple[SourceId, Golden]] = []
+        anybody = "SELECT 1 FROM dangling WHERE entity = ? AND source = ? LIMIT 1"
         for (entity, source), keys in _grouped(wanted).items():
+            if self._reader.execute(anybody, (entity, source)).fetchone() is None:
+                continue  # mostly nobody waits for this kind of record: their keys need not be looked for
             rows = self._reader.execute(READ_WAITING, (orjson.dumps(keys).decode(), entity, source))
             found.extend(((entity, source, row[0]), _golden(row, 1)) for row in rows)
         return found
