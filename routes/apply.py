@@ -23,14 +23,16 @@ from schemas.envelope import Failure, Stored
 log = structlog.get_logger("apply")
 
 ROWS_PER_MESSAGE = 1 << 21  # an order value is message * this + row
-_SMALL_AHEAD = 512  # messages of a lane that are read at once, if they are small
+_SMALL_AHEAD = 512  # messages of a lane that are read and decoded at once, if they are small
+_SMALL_HELD = 3_072, 4_000_000  # small messages of a lane, and their bytes, with which nothing more is read ahead
 _LARGE_AHEAD = 4  # chunks of a lane that are decoded while the leader merges
 _LIVE_SLICE = 0.120  # seconds for one slice while live appends come in; the writer is held for about a third of it
 _SLICE = 0.200
 _ENDS = 2  # ends of the process with the record alone at work: one may be a kill that has nothing to do with it
 _PARTS = 8  # a slice in which the process ended is tried again in so many parts
 _LARGEST = 20_000  # rows in one slice
-_REST = 0.040  # seconds between slices under load
+_REST = 0.160  # seconds between slices under load
+_SHARES = 3  # parts of the time that are left to receipts while many wait for theirs
 _TURN = 2_000  # rows of one lane before the next lane's turn, while several have work
 
 
@@ -102,11 +104,15 @@ class Apply:
         rules: Callable[[], Rules],
         applied: Callable[[Iterable[int]], None],
         live: Callable[[], float],
+        crowded: Callable[[], bool],
         clock: Callable[[], int],
     ) -> None:
-        """`live` answers when the last live append came (time.monotonic); `applied` hears of the messages that a commit touched."""
+        """`live` answers when the last live append came (time.monotonic), `crowded` whether many wait for their receipts.
+
+        `applied` hears of the messages that a commit touched.
+        """
         self._store, self._pool, self._revision, self._rules = store, decoders, revision, rules
-        self._applied, self._live, self._clock = applied, live, clock
+        self._applied, self._live, self._crowded, self._clock = applied, live, crowded, clock
         self._work: dict[int, _LaneWork] = {}
         self._bell = threading.Event()
         self._rate = 20_000.0  # rows a second, measured
@@ -128,7 +134,9 @@ class Apply:
             rows = self.step()
             if rows is None:
                 self._bell.wait(0.5)  # the bell may be lost: look anyway
-            elif not self._busy([work.bodies[0] for work in self._work.values() if work.bodies]):
+            elif self._crowded():
+                pace.stand_back(time.monotonic() - began, _SHARES, stop)
+            elif not any(self._busy(work) for work in self._work.values() if work.bodies):
                 pace.rest(rows, time.monotonic() - began, _REST, stop)
 
     def step(self) -> int | None:
@@ -230,18 +238,22 @@ class Apply:
             work = self._work.get(lane.id)
             if work is None:
                 work = self._work[lane.id] = _LaneWork(lane, lane.mark, lane.mark_row)
-            if len(work.bodies) < _SMALL_AHEAD // 2:
-                self._fetch(work)
+            while self._fetch(work):
+                pass
 
-    def _fetch(self, work: _LaneWork) -> None:
-        """Read on: many small messages, or a few chunks, since decoded chunks take memory."""
-        room = _LARGE_AHEAD - sum(len(body.stored.message.body) >= pool.LARGE for body in work.bodies)
-        if room <= 0:
-            return
-        found = self._store.inbox.pending(work.lane.id, work.read, _SMALL_AHEAD, room * pool.LARGE)
+    def _fetch(self, work: _LaneWork) -> bool:
+        """Read on: many small messages, or a few chunks, since decoded chunks take memory. False if nothing more is to be read now."""
+        sizes = [len(body.stored.message.body) for body in work.bodies]
+        small = [size for size in sizes if size < pool.LARGE]
+        room = _LARGE_AHEAD - (len(sizes) - len(small))
+        if room <= 0 or len(small) >= _SMALL_HELD[0] or sum(small) >= _SMALL_HELD[1]:
+            return False
+        size = room * pool.LARGE
+        found = self._store.inbox.pending(work.lane.id, work.read, _SMALL_AHEAD, size)
         for group in _groups(found):
             work.bodies += self._started(group, work.skip)
             work.read, work.skip = group[-1].id, 0
+        return len(found) == _SMALL_AHEAD or sum(len(stored.message.body) for stored in found) >= size
 
     def _started(self, group: list[Stored], skip: int) -> list[_Body]:
         """Hand messages to the decode pool, in one go."""
@@ -277,9 +289,10 @@ class Apply:
         return part
 
     @staticmethod
-    def _busy(first: Iterable[_Body]) -> bool:
-        """Something is ready, or large enough to be worth waiting for."""
-        return any(_decoded(body) or len(body.stored.message.body) >= pool.LARGE for body in first)
+    def _busy(work: _LaneWork) -> bool:
+        """Something is ready, or so much is being decoded that it is worth waiting for."""
+        first = work.bodies[0]
+        return _decoded(first) or len(first.stored.message.body) >= pool.LARGE or len(work.bodies) >= _SMALL_AHEAD
 
     def _turn(self, work: _LaneWork, room: int, part: _Slice, *, wait: bool) -> bool:
         """The next rows of a lane; False if its next body is still being decoded and should not be waited for."""

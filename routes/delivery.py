@@ -24,7 +24,8 @@ log = structlog.get_logger("delivery")
 WINDOW = 10_000  # matched changes that may be read ahead of the oldest unsettled one
 _READ = 1_000  # changes in one round that are followed by the next at once
 _RANGES = 500  # settled ranges beyond the mark with which nothing more is read ahead
-_REST = 0.080  # seconds between rounds under load
+_REST = 0.200  # seconds between rounds under load
+_SHARES = 8  # parts of the time that are left to apply while it is behind
 _LOOK = 1.0  # seconds after which a reader looks by itself: a bell may be lost
 _REFUSED, _OF = 20, 100  # more refusals than this among the last deliveries pause the subscription
 
@@ -85,7 +86,7 @@ class Reader:
                 if not self._round():
                     self._bell.wait(self._pause())
                 elif self.tools.pressed():
-                    pace.stand_back(time.monotonic() - began, stop)
+                    pace.stand_back(time.monotonic() - began, _SHARES, stop)
                 elif (read := self.ledger.head - before) < _READ:
                     pace.rest(read, time.monotonic() - began, _REST, stop)
             if self._error is not None:

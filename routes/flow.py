@@ -74,7 +74,14 @@ class Flow:
         self.front = Front(store, lambda: self.setup, home, limits, self.group, self)
         self._pool = DecodePool(self.front.feeds, limits.workers)
         self.apply = Apply(
-            store, lambda: self._pool, self._revision, lambda: self._merge_rules, self._applied, lambda: self.group.last_live, receive.now
+            store,
+            lambda: self._pool,
+            self._revision,
+            lambda: self._merge_rules,
+            self._applied,
+            lambda: self.group.last_live,
+            self.group.crowded,
+            receive.now,
         )
         self._merge_rules = setup.merge_rules
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import threading
 
 MANY = 12  # that wait at the same time: more is on its way
-_SHARES = 8  # parts of the time that are left to what matters more
-_ASIDE = 0.5  # seconds, at most
+_ASIDE = 0.5  # seconds, at most, that something stands back
 _EACH = 16  # records after which the rest is as long as the work was
 
 
@@ -21,6 +20,6 @@ def rest(records: int, seconds: float, limit: float, stop: threading.Event) -> N
         stop.wait(min(limit, seconds * records / _EACH))
 
 
-def stand_back(seconds: float, stop: threading.Event) -> None:
-    """Call after work that took so many `seconds`, while something that matters more is behind: it gets most of the time."""
-    stop.wait(min(_ASIDE, seconds * _SHARES))
+def stand_back(seconds: float, shares: int, stop: threading.Event) -> None:
+    """Call after work that took so many `seconds`, while something that comes first is behind: it gets `shares` times as long."""
+    stop.wait(min(_ASIDE, seconds * shares))

@@ -6,6 +6,7 @@ import concurrent.futures
 import concurrent.futures.process
 import io
 import marshal
+import os
 from collections.abc import Sequence
 
 from adapters import catalogue
@@ -17,6 +18,7 @@ from schemas import errors
 from schemas.envelope import Candidate, Failure
 
 LARGE = 65_536  # bytes; a body of this size is a chunk of a file
+_NICE = 5  # where processors are short, receipts go before applying: the inbox keeps what waits
 SMALL = 6_000  # bytes; less is decoded at once in the leader's own process, since a hand-over takes longer
 
 Body = list[Decoded] | bytes  # bytes: packed by a worker
@@ -28,6 +30,7 @@ _compiled: dict[str, Inbound] = {}
 
 
 def _start(systems: dict[str, catalogue.System], master: rules.MasterRules) -> None:
+    os.nice(_NICE)
     _systems.update(systems)
     _master.append(master)
 

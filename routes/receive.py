@@ -15,13 +15,14 @@ import structlog
 from adapters import contract, manifest
 from adapters.contract import FileIdentity
 from master.store import Ending, Store
-from routes import pool
+from routes import pace, pool
 from schemas import errors
 from schemas.envelope import Failure, Message, Receipt
 
 log = structlog.get_logger("receive")
 
 Answer = Receipt | errors.MastercopyError
+_CROWD = 0.1  # seconds after which a crowd has gone
 _GROUP = 2000  # messages in one commit
 _GROUP_BYTES = 64_000_000
 
@@ -80,7 +81,12 @@ class GroupCommit:
         self._queue: deque[_Waiting] = deque()
         self._turn = threading.Lock()
         self._ended = False
+        self._last_crowd = 0.0
         self.last_live = 0.0  # when the last append came, by time.monotonic
+
+    def crowded(self) -> bool:
+        """Many came at the same time, just now."""
+        return time.monotonic() - self._last_crowd < _CROWD
 
     def submit(self, messages: Sequence[Message], done: Callable[[Sequence[Answer]], None]) -> None:
         """Append, at once or by whoever is at it; `done` is called from the committing thread with an answer for each message."""
@@ -142,6 +148,8 @@ class GroupCommit:
             start = end
         if any(len(message.body) < pool.LARGE for message in messages):  # chunks of files wait for nobody's answer
             self.last_live = time.monotonic()
+            if len(messages) >= pace.MANY:
+                self._last_crowd = self.last_live
         self._committed()
 
     @staticmethod

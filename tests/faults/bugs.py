@@ -297,11 +297,11 @@ def applied_twice() -> None:
     def blind(self: merge.Merge, new: Any, row: Any) -> str:
         return candidate(self, new._replace(digest=os.urandom(16)), row)
 
-    def always(self: merge.Merge, golden: Any, own: bytes, origin: merge.Origin) -> str:
+    def always(self: merge.Merge, golden: Any, own: bytes, refs: Any, origin: merge.Origin) -> str:
         if (golden.n, origin) in caused:
             strike(applied_twice)
         caused.add((golden.n, origin))
-        return self._version(golden, "update", {}, own, origin) if golden.live else changed(self, golden, own, origin)
+        return self._version(golden, "update", {}, own, origin) if golden.live else changed(self, golden, own, refs, origin)
 
     patch(applying.Apply, "_write", write)
     patch(merge.Merge, "_candidate", blind)
@@ -391,7 +391,8 @@ def two_leaders() -> None:
     begun = threading.Event()
 
     def take_over(flow: Any, first: applying.Apply) -> None:
-        second = applying.Apply(flow.store, first._pool, first._revision, first._rules, first._applied, first._live, first._clock)
+        hears = first._applied, first._live, first._crowded
+        second = applying.Apply(flow.store, first._pool, first._revision, first._rules, *hears, first._clock)
         second.fence = taken_over("apply")
         seconds.append(second)
         flow.apply = second

@@ -66,8 +66,9 @@ class Bench:
         def told(messages: Iterable[int]) -> None:
             self.told.append(list(messages))
 
+        rules = Rules(MASTER.rank, refs)
         self.apply = Apply(
-            self.store, lambda: self.pool, lambda inbound: 7, lambda: Rules(MASTER.rank, refs), told, lambda: self.live, lambda: 5
+            self.store, lambda: self.pool, lambda inbound: 7, lambda: rules, told, lambda: self.live, lambda: False, lambda: 5
         )
         self.apply.fence = self.store.leases.take("apply", "the tests", 0, SOON, force=True)
         return self.apply
@@ -268,6 +269,28 @@ def test_a_corrected_copy_keeps_the_place_of_its_original(bench: Callable[..., B
     one.drain()
     assert one.names() == ["newer", "corrected"]
     assert one.records() == {"accepted": 5, "applied": 2, "stale": 1, "resolved": 2}
+
+
+def test_it_says_when_more_waits_than_a_slice_holds(bench: Callable[..., Bench]) -> None:
+    """Then readers stand back, until apply has caught up."""
+    one = bench()
+    one.push(*customers(*range(500)))
+    one.short_step()
+    assert one.apply.pressed
+    one.drain()
+    assert not one.apply.pressed
+
+
+def test_a_backlog_of_small_messages_is_decoded_far_ahead(bench: Callable[..., Bench]) -> None:
+    """Several hand-overs at once, so that a worker has the next one while the leader merges; but not all that waits."""
+    one = bench()
+    for number in range(4_000):
+        one.push(*customers(number))
+    one.apply._read_ahead()
+    [work] = one.apply._work.values()
+    assert 1_000 < len(work.bodies) < 4_000
+    one.drain()
+    assert len(one.names()) == 4_000
 
 
 def test_new_mappings_are_used_for_what_waits(bench: Callable[..., Bench]) -> None:

@@ -34,7 +34,8 @@ def deadly(self, record, *rest):
         os._exit(9)
     return take_in(self, record, *rest)
 merge.Merge._take_in = deadly
-leader = apply.Apply(store, lambda: pool, lambda found: 1, lambda: setup.merge_rules, lambda messages: None, lambda: 0.0, receive.now)
+hears = lambda messages: None, lambda: 0.0, lambda: False
+leader = apply.Apply(store, lambda: pool, lambda found: 1, lambda: setup.merge_rules, *hears, receive.now)
 leader.fence = store.leases.take("apply", "test", 0, 10**18, force=True)
 while leader.step() is not None:
     pass

@@ -362,6 +362,15 @@ def test_a_pace_gathers_what_comes_meanwhile(yard: Make) -> None:
     assert [len(batch.items) for batch in one.receiver.batches] == [1, 2]
 
 
+def test_a_full_batch_does_not_wait_for_its_time(yard: Make) -> None:
+    """Behind a backlog the files follow one another at once; the last, which is not full, comes in its time."""
+    one = yard(batch=2, every="1h")
+    for number in range(5):
+        one.change(str(number), name="a")
+    one.work()
+    assert [len(batch.items) for batch in one.receiver.batches] == [2, 2]
+
+
 def test_a_value_that_the_format_cannot_hold_parks_its_key(yard: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others of its batch go out."""
     one = yard(batch=10)
@@ -506,10 +515,12 @@ def test_every_delivery_leaves_a_row(yard: Make) -> None:
     assert found == [(1, 1, 1, "delivered"), (2, 2, 1, "refused"), (3, 3, 1, "delivered")]
 
 
+@pytest.mark.parametrize("pressed", [False, True])
 @pytest.mark.parametrize("lanes", [1, 3])
-def test_a_reader_runs_until_it_is_stopped(yard: Make, lanes: int) -> None:
-    """Rung by the log, or looking by itself."""
+def test_a_reader_runs_until_it_is_stopped(yard: Make, lanes: int, *, pressed: bool) -> None:
+    """Rung by the log, or looking by itself; while apply is behind it stands back, and yet goes on."""
     one = yard(concurrency=lanes)
+    one.pressed = pressed
     stop = threading.Event()
     thread = threading.Thread(target=one.reader.run, args=(stop,))
     thread.start()

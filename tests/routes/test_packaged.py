@@ -29,7 +29,8 @@ def test_a_customer_goes_all_the_way(tmp_path: Path) -> None:
     store, pool = engines.sqlite(tmp_path), DecodePool(Feeds(found), 1)
     group = receive.GroupCommit(store, lambda: None)
     door = receive.Door(store, lambda source, feed: pool.inbound(f"{source}/{feed}"), group, lambda: None)
-    leader = Apply(store, lambda: pool, lambda inbound: 1, lambda: found.merge_rules, lambda messages: None, lambda: 0.0, receive.now)
+    idle = lambda messages: None, lambda: 0.0, lambda: False
+    leader = Apply(store, lambda: pool, lambda inbound: 1, lambda: found.merge_rules, *idle, receive.now)
     leader.fence = store.leases.take("apply", "test", 0, SOON, force=True)
 
     def push(*records: dict[str, Any]) -> Receipt:

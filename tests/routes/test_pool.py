@@ -10,9 +10,11 @@ import pytest
 from adapters.catalogue import System
 from config import rules
 from routes.feeds import Feeds
+from routes.inbound import Inbound
 from routes.pool import DecodePool
 from routes.setup import Setup
 from schemas import canonical, errors
+from schemas.envelope import Failure
 from tests.routes.peers import system
 
 MASTER = rules.load(None, canonical.entity_names())
@@ -95,6 +97,14 @@ def test_small_bodies_without_python_are_decoded_here(pool: DecodePool) -> None:
     """A hand-over takes longer than the work."""
     assert pool.submit("tame/in", [body("a")]).done()
     assert not pool.submit("tame/in", [body(*["a"] * 20_000)]).done()
+
+
+def test_a_worker_answers_as_the_hub_would(pool: DecodePool) -> None:
+    """Candidates and failures cross as plain values, and are whole again on this side."""
+    content = body(*["a", "wrong"] * 3)
+    here = Inbound(system(inbound=DEADLY, deadly=PYTHON), "in", MASTER).decode(content)
+    assert pool.result("peer/in", content, 6, pool.submit("peer/in", [content]), 0) == here
+    assert {type(one.failure) for one in here} == {type(None), Failure}
 
 
 def test_an_unknown_feed_is_told(pool: DecodePool) -> None:

@@ -241,6 +241,16 @@ def test_what_the_store_cannot_hold_harms_nobody_else(hub: Callable[..., Hub]) -
     assert [answers[name] for name in ("before it", "first", "last")] == [Receipt(1), Receipt(2), Receipt(3)]
 
 
+def test_many_at_the_same_time_are_a_crowd(hub: Callable[..., Hub]) -> None:
+    """Apply stands back for it; a few are none, and a crowd is soon over."""
+    one = hub()
+    one.door.receive([message()] * 3)
+    assert not one.group.crowded()
+    one.door.receive([message()] * 12)
+    assert one.group.crowded()
+    soon(lambda: not one.group.crowded())
+
+
 def test_a_caller_that_is_gone_harms_nobody_else(hub: Callable[..., Hub]) -> None:
     """Its answer finds nobody; the door goes on."""
     one = hub()

@@ -27,6 +27,7 @@ class Yard:
         self.receiver = Receiver()
         self.now = 1_000 * SECOND
         self.dice: Callable[[], float] = lambda: 1.0
+        self.pressed = False
         self.outbound = Outbound(routed(**route), system(), "out")
         self.reader = self.start()
 
@@ -34,9 +35,12 @@ class Yard:
         """A reader, as after a restart."""
         fence = self.store.leases.take("reader:peer", "the tests", 0, SOON, force=True)
         assert fence is not None
-        tools = Tools(self.store, Projecting(Projector(self.store.subscriptions), lambda: None), lambda: self.now, self._throw)
+        tools = Tools(self.store, Projecting(Projector(self.store.subscriptions), lambda: None), *self._senses())
         self.reader = Reader(self.outbound, [self.receiver] * self.outbound.route.concurrency, fence, 1, tools)
         return self.reader
+
+    def _senses(self) -> tuple[Callable[[], int], Callable[[], float], Callable[[], bool]]:
+        return lambda: self.now, self._throw, lambda: self.pressed
 
     def _throw(self) -> float:
         return self.dice()

@@ -117,11 +117,11 @@ def test_no_bytes_break_it(dialect: dict[str, Any], encoding: str, body: list[by
     assert form.totals(io.BytesIO(text), "ID").rows == count
 
 
-CELLS = ["", "1", "20", "007", " 5", "-3", "+4", "1_0", "1.25", "1e2", "nan", "٣", "中文", "x", "a\0b"]
+AMOUNTS = ["", "1", "20", "007", " 5", "-3", "+4", "1_0", "1.25", "1e2", "nan", "٣", "中文", "x", "a\0b"]
 
 
 @pytest.mark.parametrize("column", ["ID", "FEE"])
-@given(rows=st.lists(st.lists(st.sampled_from(CELLS), min_size=1, max_size=3), max_size=8), end=st.sampled_from(["\n", "\r\n"]))
+@given(rows=st.lists(st.lists(st.sampled_from(AMOUNTS), min_size=1, max_size=3), max_size=8), end=st.sampled_from(["\n", "\r\n"]))
 def test_a_columns_sum_is_that_of_its_good_rows(column: str, rows: list[list[str]], end: str) -> None:
     """A cell that is no number adds nothing, and neither does a row that cannot be read, however the sum is found."""
     body = "".join("|".join(cells) + end for cells in rows).encode("gb18030")
