@@ -94,7 +94,8 @@ class Lane:
     def _gathers(self) -> bool:
         """It is not yet time for the next file, and no full one waits."""
         route = self._reader.route
-        return len(self._queue) < route.batch and time.monotonic() - self._sent_at < route.every
+        waiting = len(self._newest) if self._latest else len(self._queue)
+        return waiting < route.batch and time.monotonic() - self._sent_at < route.every
 
     def _goes_on(self, step: Step, began: float) -> bool:
         """One more batch, before what was sent is written: several share a commit, as long as a crash would repeat little."""

@@ -371,6 +371,20 @@ def test_a_full_batch_does_not_wait_for_its_time(yard: Make) -> None:
     assert [len(batch.items) for batch in one.receiver.batches] == [2, 2]
 
 
+def test_what_is_superseded_fills_no_batch(yard: Make) -> None:
+    """In `latest` mode keys are counted, not their changes."""
+    one = yard(mode="latest", batch=2, every="1h")
+    one.change("1", name="a")
+    one.work()
+    for name in "abcd":
+        one.change("2", name=name)
+    one.work()
+    assert one.receiver.seqs == [1]
+    one.change("3", name="a")
+    one.work()
+    assert one.receiver.seqs == [1, 5, 6]
+
+
 def test_a_value_that_the_format_cannot_hold_parks_its_key(yard: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others of its batch go out."""
     one = yard(batch=10)
