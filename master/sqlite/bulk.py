@@ -9,6 +9,7 @@ import itertools
 import sqlite3
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 _SIZES = (256, 32, 4, 1)  # rows in a statement: few sizes, so that each stays prepared
 
@@ -21,6 +22,18 @@ def insert(writer: sqlite3.Connection, statement: str, rows: Sequence[Sequence[o
         while len(rows) - start >= size:
             writer.execute(text, tuple(itertools.chain.from_iterable(rows[start : start + size])))
             start += size
+
+
+def find(connection: sqlite3.Connection, statement: str, values: Sequence[object], *fixed: object) -> list[tuple[Any, ...]]:
+    """Every row of a query written for one value, whose last condition is `... IN (?)`; `fixed` are the parameters before it."""
+    found: list[tuple[Any, ...]] = []
+    start = 0
+    for size in _SIZES:
+        text = statement.replace("IN (?)", f"IN ({', '.join('?' * size)})")
+        while len(values) - start >= size:
+            found += connection.execute(text, (*fixed, *values[start : start + size]))
+            start += size
+    return found
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections import defaultdict
 from collections.abc import Sequence
 
 from master.sqlite import bulk, letters, packing
@@ -40,12 +41,12 @@ class Inbox:
         place: int = writer.execute("SELECT coalesce(max(id), 0) FROM inbox").fetchone()[0]
         answers: list[Receipt | errors.IdConflict] = []
         rows = []
-        seen: dict[tuple[int, str], tuple[int, bytes]] = {}
+        seen = _seen(writer, messages, lanes)
         counts: dict[int, list[int]] = {}
         for message, digest in zip(messages, digests, strict=True):
-            lane = _lane(writer, message, lanes)
+            lane = lanes[message.source, message.feed]
             tally = counts.setdefault(lane, [0, 0])
-            before = self._before(writer, lane, message.message_id, seen)
+            before = seen.get((lane, message.message_id)) if message.message_id is not None else None
             if before is not None:
                 if before[1] == digest:
                     tally[1] += message.records
@@ -65,16 +66,6 @@ class Inbox:
             [(accepted, duplicate, lane) for lane, (accepted, duplicate) in counts.items()],
         )
         return answers
-
-    def _before(
-        self, writer: sqlite3.Connection, lane: int, message_id: str | None, seen: dict[tuple[int, str], tuple[int, bytes]]
-    ) -> tuple[int, bytes] | None:
-        if message_id is None:
-            return None
-        found = seen.get((lane, message_id))
-        if found is None:
-            found = writer.execute("SELECT id, digest FROM inbox WHERE lane = ? AND message_id = ?", (lane, message_id)).fetchone()
-        return found
 
     def refuse(self, message: Message, failure: Failure, at: int) -> Receipt:
         """Store a message that the door refused, settled at once as a dead letter."""
@@ -98,8 +89,8 @@ class Inbox:
         lane = reader.execute("SELECT id FROM lane WHERE source = ? AND feed = ?", (source, feed)).fetchone()
         if lane is None:
             return set()
-        found = "SELECT 1 FROM inbox WHERE lane = ? AND message_id = ?"
-        return {message_id for message_id in message_ids if reader.execute(found, (lane[0], message_id)).fetchone()}
+        query = "SELECT message_id FROM inbox WHERE lane = ? AND message_id IN (?)"
+        return {row[0] for row in bulk.find(reader, query, message_ids, lane[0])}
 
     def lanes(self) -> list[Lane]:
         """Every lane that has something to apply."""
@@ -145,9 +136,23 @@ def _lane(writer: sqlite3.Connection, message: Message, known: dict[tuple[str, s
     name = (message.source, message.feed)
     lane = known.get(name)
     if lane is None:
-        writer.execute("INSERT INTO lane (source, feed) VALUES (?, ?) ON CONFLICT DO NOTHING", name)
-        lane = known[name] = int(writer.execute("SELECT id FROM lane WHERE source = ? AND feed = ?", name).fetchone()[0])
+        row = writer.execute("SELECT id FROM lane WHERE source = ? AND feed = ?", name).fetchone()
+        row = row or writer.execute("INSERT INTO lane (source, feed) VALUES (?, ?) RETURNING id", name).fetchone()
+        lane = known[name] = int(row[0])
     return lane
+
+
+def _seen(
+    writer: sqlite3.Connection, messages: Sequence[Message], lanes: dict[tuple[str, str], int]
+) -> dict[tuple[int, str], tuple[int, bytes]]:
+    """The messages that carry an id which is stored: place and digest by lane and id. Fills in `lanes`."""
+    ids: dict[int, dict[str, None]] = defaultdict(dict)
+    for message in messages:
+        lane = _lane(writer, message, lanes)
+        if message.message_id is not None:
+            ids[lane][message.message_id] = None
+    query = "SELECT message_id, id, digest FROM inbox WHERE lane = ? AND message_id IN (?)"
+    return {(lane, row[0]): (row[1], row[2]) for lane, wanted in ids.items() for row in bulk.find(writer, query, list(wanted), lane)}
 
 
 def _settle_refused(writer: sqlite3.Connection, place: int, message: Message, failure: Failure, at: int) -> None:
