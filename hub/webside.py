@@ -32,7 +32,7 @@ from routes.setup import Setup
 from schemas import errors
 from schemas.envelope import Message
 
-_GROUP = 0.004  # seconds between two groups of pushes while many wait for their answers
+_GROUP = 0.002  # seconds between two groups of pushes while many wait for their answers
 _IDLE = 75  # seconds that a connection is kept for its next request: longer than clients keep theirs, who else meet a closed one
 _PATIENCE = 60.0  # seconds for an answer of the hub
 
