@@ -178,14 +178,16 @@ def failed_commit_taken_for_success() -> None:
 @bug
 def no_unique_message_ids() -> None:
     """Ids are neither looked up nor unique."""
-    old = SqliteStore.__init__
-    seen: set[tuple[int, str]] = set()
+    old, look = SqliteStore.__init__, inbox._seen
 
-    def before(_self: inbox.Inbox, _writer: sqlite3.Connection, lane: int, message_id: str | None, _seen: Any) -> None:
-        if message_id is not None and (lane, message_id) in seen:
-            strike(no_unique_message_ids)
-        elif message_id is not None:
-            seen.add((lane, message_id))
+    class Forgotten(dict[tuple[int, str], tuple[int, bytes]]):
+        def get(self, key: Any, default: Any = None) -> Any:
+            if key in self:
+                strike(no_unique_message_ids)
+            return default
+
+    def seen(*args: Any) -> Forgotten:
+        return Forgotten(look(*args))
 
     def init(self: SqliteStore, path: Path, *, read_only: bool = False) -> None:
         old(self, path, read_only=read_only)
@@ -193,7 +195,7 @@ def no_unique_message_ids() -> None:
             with self._database.write() as writer:
                 writer.execute("DROP INDEX IF EXISTS inbox_message")
 
-    patch(inbox.Inbox, "_before", before)
+    patch(inbox, "_seen", seen)
     patch(SqliteStore, "__init__", init)
 
 
